@@ -1,0 +1,52 @@
+#include "api/condition.h"
+
+#include <algorithm>
+
+#include "api/metadata.h"
+
+namespace berth::api {
+
+std::vector<Condition> parse_conditions(const JsonObject& object) {
+  std::vector<Condition> out;
+  const JsonArray* array = find_array(object, {"status", "conditions"});
+  if (array == nullptr) return out;
+  for (const JsonValue& item : *array) {
+    if (const JsonObject* c = item.if_object()) {
+      out.push_back({string_at(*c, {"type"}), string_at(*c, {"status"}), string_at(*c, {"reason"}), string_at(*c, {"message"}),
+                     string_at(*c, {"lastUpdateTime"}), string_at(*c, {"lastTransitionTime"})});
+    }
+  }
+  return out;
+}
+
+JsonArray to_json(const std::vector<Condition>& conditions) {
+  JsonArray out;
+  for (const Condition& c : conditions) {
+    out.push_back({{"type", c.type},
+                   {"status", c.status},
+                   {"reason", c.reason},
+                   {"message", c.message},
+                   {"lastUpdateTime", c.last_update},
+                   {"lastTransitionTime", c.last_transition}});
+  }
+  return out;
+}
+
+bool set_condition(std::vector<Condition>& conditions, const std::string& type, bool status, const std::string& reason,
+                   const std::string& message, WallTime now) {
+  const std::string wanted = status ? "True" : "False";
+  auto it = std::ranges::find(conditions, type, &Condition::type);
+  if (it == conditions.end()) {
+    conditions.push_back({type, wanted, reason, message, format_time(now), format_time(now)});
+    return true;
+  }
+  if (it->status == wanted && it->reason == reason && it->message == message) return false;
+  if (it->status != wanted) it->last_transition = format_time(now);
+  it->last_update = format_time(now);
+  it->status = wanted;
+  it->reason = reason;
+  it->message = message;
+  return true;
+}
+
+}  // namespace berth::api

@@ -1,0 +1,79 @@
+#pragma once
+
+// Subnet (kubeovn.io/v1): what Berth reads of it, its defaults, and its rules.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/condition.h"
+#include "api/metadata.h"
+#include "api/selector.h"
+#include "net/cidr.h"
+#include "net/range.h"
+
+namespace berth::api {
+
+struct Subnet {
+  ObjectMeta meta;
+
+  // spec, as written
+  bool is_default = false;
+  std::string vpc;
+  std::string protocol;
+  std::vector<std::string> namespaces;
+  std::vector<LabelSelector> namespace_selectors;
+  std::string cidr_block;
+  std::string gateway;
+  std::vector<std::string> exclude_ips;
+  std::string provider;
+  std::string gateway_type;
+  std::string vlan;
+  std::int64_t mtu = 0;
+  bool nat_outgoing = false;
+  bool private_ = false;
+  std::vector<std::string> allow_subnets;
+  bool disable_interconnection = false;
+  std::string external_egress_gateway;
+  bool logical_gateway = false;
+  bool u2o_interconnection = false;
+
+  // status
+  std::vector<Condition> conditions;
+  JsonObject status;  // as stored, to compare with what would be written
+
+  [[nodiscard]] static Subnet parse(const JsonObject& object);
+
+  // Whether OVN carries this subnet: provider empty, "ovn", or "<nad>.<ns>.ovn".
+  [[nodiscard]] bool is_ovn() const;
+  [[nodiscard]] std::string effective_provider() const;  // "ovn" if empty
+  [[nodiscard]] std::string effective_vpc() const;       // "ovn-cluster" if empty and OVN
+
+  // spec.namespaces names it, or one of the selectors matches its labels.
+  [[nodiscard]] bool claims(const std::string& ns, const std::map<std::string, std::string>& labels) const;
+};
+
+// What a Subnet's text means, checked. cidrs, gateways: one per family, IPv4 first. excludes: without the gateways.
+struct SubnetPlan {
+  std::vector<net::Cidr> cidrs;
+  std::vector<net::Address> gateways;
+  std::vector<net::Range> excludes;
+  bool operator==(const SubnetPlan&) const = default;
+};
+
+// Applies defaults (a missing gateway is the first usable address) and checks Kube-OVN's rules for a Subnet by itself
+// (kube-ovn-behaviour section 3.4). The error names field, value and remedy. Rules about other objects are the reconciler's.
+[[nodiscard]] Result<SubnetPlan> plan_subnet(const Subnet& subnet);
+
+// The merge patch for .spec that normalises a valid Subnet (masked CIDR, gateways, excludeIps with the gateways, protocol,
+// provider, vpc, gatewayType); empty if nothing changes.
+[[nodiscard]] JsonObject normalisation_patch(const Subnet& subnet, const SubnetPlan& plan);
+
+[[nodiscard]] std::string protocol_of(const std::vector<net::Cidr>& cidrs);  // "IPv4", "IPv6", "Dual"
+
+// "10.1.0.0/16" or "10.1.0.0/16,fd00::/64".
+[[nodiscard]] std::string to_string(const std::vector<net::Cidr>& cidrs);
+[[nodiscard]] std::string to_string(const std::vector<net::Address>& addresses);
+
+}  // namespace berth::api

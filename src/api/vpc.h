@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/condition.h"
+#include "api/metadata.h"
+
+namespace berth::api {
+
+// Vpc (kubeovn.io/v1): one logical router, and the namespaces whose default network it is.
+struct Vpc {
+  struct StaticRoute {
+    std::string policy;  // "policyDst" (default) or "policySrc"
+    std::string cidr;
+    std::string next_hop;
+  };
+  ObjectMeta meta;
+  std::string default_subnet;
+  std::vector<std::string> namespaces;
+  std::vector<StaticRoute> static_routes;
+  std::vector<Condition> conditions;
+  JsonObject status;
+
+  [[nodiscard]] static Vpc parse(const JsonObject& object);
+};
+
+// IPPool (kubeovn.io/v1): a part of a Subnet set aside by name.
+struct IpPool {
+  ObjectMeta meta;
+  std::string subnet;
+  std::vector<std::string> namespaces;
+  std::vector<std::string> ips;
+  std::vector<Condition> conditions;
+  JsonObject status;
+
+  [[nodiscard]] static IpPool parse(const JsonObject& object);
+};
+
+}  // namespace berth::api
