@@ -1,8 +1,8 @@
 #pragma once
 
 // The Kubernetes API as the engine sees it. Production: kube::Client over HTTPS. Simulation: sim::Transport over an
-// in-memory store, with delays, losses and conflicts. All callbacks run on the Scheduler's thread, never inside the call
-// that caused them.
+// in-memory store, with delays, losses and conflicts. All callbacks run on the Scheduler's thread, never inside the
+// call that caused them.
 
 #include <cstdint>
 #include <functional>
@@ -23,8 +23,8 @@ struct WatchEvent {
 
 struct WatchRequest {
   api::Kind kind = api::Kind::pod;
-  std::string ns;                // empty: all
-  std::string field_selector;    // "spec.nodeName=node-1"
+  std::string ns;              // empty: all
+  std::string field_selector;  // "spec.nodeName=node-1"
   std::string label_selector;
   std::string resource_version;  // events after this one
 };
@@ -36,14 +36,15 @@ class Transport {
 
   struct WatchHandler {
     std::function<void(WatchEvent)> on_event;
-    std::function<void(Error)> on_end;  // last call of this watch: ErrorCode::gone asks for a new list; unavailable is also a plain end of stream
+    std::function<void(Error)> on_end;  // last call of this watch: ErrorCode::gone asks for a new list; unavailable is
+                                        // also a plain end of stream
   };
 
   virtual ~Transport() = default;
 
-  // Errors: the ErrorCode that the HTTP status means (404 not_found, 409 conflict or already_exists by the Status' reason,
-  // 410 gone, 422 and 400 invalid, 401/403 forbidden, 429 and 5xx unavailable), unavailable when the server cannot be
-  // reached. unavailable and timeout leave open whether the write happened: callers find out by reading.
+  // Errors: the ErrorCode that the HTTP status means (404 not_found, 409 conflict or already_exists by the Status'
+  // reason, 410 gone, 422 and 400 invalid, 401/403 forbidden, 429 and 5xx unavailable), unavailable when the server
+  // cannot be reached. unavailable and timeout leave open whether the write happened: callers find out by reading.
   virtual void send(api::Request request, Reply done) = 0;
 
   virtual WatchId watch(WatchRequest request, WatchHandler handler) = 0;
