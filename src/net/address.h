@@ -20,7 +20,8 @@ class Address {
   constexpr Address() = default;  // 0.0.0.0
   constexpr Address(Family family, Uint128 bits) : bits_(bits), family_(family) {}
 
-  // Dotted quad without leading zeros, or RFC 4291 text (any valid form; upper case too). No zone, no prefix, no blanks.
+  // Dotted quad without leading zeros, or RFC 4291 text (any valid form; upper case too). No zone, no prefix, no
+  // blanks.
   [[nodiscard]] static Result<Address> parse(std::string_view text);
 
   [[nodiscard]] constexpr Family family() const { return family_; }
@@ -33,7 +34,9 @@ class Address {
 
   constexpr std::strong_ordering operator<=>(const Address& other) const {
     if (family_ != other.family_) return family_ <=> other.family_;
-    return bits_ < other.bits_ ? std::strong_ordering::less : bits_ > other.bits_ ? std::strong_ordering::greater : std::strong_ordering::equal;
+    return bits_ < other.bits_   ? std::strong_ordering::less
+           : bits_ > other.bits_ ? std::strong_ordering::greater
+                                 : std::strong_ordering::equal;
   }
   constexpr bool operator==(const Address&) const = default;
 
@@ -52,6 +55,7 @@ struct std::hash<berth::net::Address> {
   std::size_t operator()(const berth::net::Address& a) const noexcept {
     const auto low = static_cast<std::uint64_t>(a.bits());
     const auto high = static_cast<std::uint64_t>(a.bits() >> 64);
-    return static_cast<std::size_t>((low * 0x9E3779B97F4A7C15ULL) ^ (high + (low >> 29)) ^ (a.is_v4() ? 0 : 0x51ED27ULL));
+    return static_cast<std::size_t>((low * 0x9E3779B97F4A7C15ULL) ^ (high + (low >> 29)) ^
+                                    (a.is_v4() ? 0 : 0x51ED27ULL));
   }
 };

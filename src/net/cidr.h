@@ -15,7 +15,8 @@ namespace berth::net {
 class Cidr {
  public:
   constexpr Cidr() = default;  // 0.0.0.0/0
-  constexpr Cidr(Address address, int prefix_length) : network_(mask(address, prefix_length)), prefix_length_(prefix_length) {}
+  constexpr Cidr(Address address, int prefix_length)
+      : network_(mask(address, prefix_length)), prefix_length_(prefix_length) {}
 
   // "10.1.2.3/24" is accepted and masked to 10.1.2.0/24.
   [[nodiscard]] static Result<Cidr> parse(std::string_view text);
