@@ -5,7 +5,7 @@
 #include <cassert>
 #include <utility>
 
-#include <boost/json/object.hpp>
+#include "api/json.h"
 
 namespace berth::kube {
 namespace {
@@ -15,12 +15,7 @@ constexpr std::size_t kMaxDistinctMessages = 16;
 // metadata.resourceVersion, or empty.
 std::string resource_version_of(const boost::json::value& object) {
   const auto* top = object.if_object();
-  if (top == nullptr) return {};
-  const auto* metadata = top->if_contains("metadata");
-  if (metadata == nullptr || !metadata->is_object()) return {};
-  const auto* version = metadata->as_object().if_contains("resourceVersion");
-  if (version == nullptr || !version->is_string()) return {};
-  return std::string(version->as_string());
+  return top == nullptr ? std::string() : api::string_at(*top, {"metadata", "resourceVersion"});
 }
 
 // The items of a list reply, moved out of it. Go writes an empty list as null at times.
