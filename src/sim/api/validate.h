@@ -1,0 +1,31 @@
+#pragma once
+
+// The rules that kube-apiserver holds built-in objects and all metadata to, as far as they matter here. Each broken one
+// is a Cause.
+
+#include <string>
+#include <string_view>
+
+#include <boost/json/object.hpp>
+
+#include "sim/api/error.h"
+#include "sim/api/resource_type.h"
+
+namespace berth::sim {
+
+[[nodiscard]] bool is_dns_label(std::string_view text);       // RFC 1123, at most 63
+[[nodiscard]] bool is_dns_subdomain(std::string_view text);   // RFC 1123, at most 253
+[[nodiscard]] bool is_qualified_name(std::string_view text);  // a label's key: "[prefix/]name"
+[[nodiscard]] bool is_label_value(std::string_view text);
+
+// metadata: name, labels, annotations, owner references, finalizers.
+[[nodiscard]] Causes validate_metadata(const ResourceType& type, const boost::json::object& object);
+
+// A built-in object as a whole. Custom resources have their schema.
+[[nodiscard]] Causes validate_new(const ResourceType& type, const boost::json::object& object);
+
+// What may not change from old to next (both complete and defaulted).
+[[nodiscard]] Causes validate_change(const ResourceType& type, const boost::json::object& old,
+                                     const boost::json::object& next);
+
+}  // namespace berth::sim
