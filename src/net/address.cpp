@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <ostream>
 
 #include "net/quoted.h"
 
@@ -199,5 +200,7 @@ std::string to_string(Uint128 n) {
   std::reverse(digits.begin(), digits.end());
   return digits;
 }
+
+std::ostream& operator<<(std::ostream& out, const Address& value) { return out << value.to_string(); }
 
 }  // namespace berth::net

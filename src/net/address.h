@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -44,6 +45,8 @@ class Address {
   Uint128 bits_ = 0;
   Family family_ = Family::v4;
 };
+
+std::ostream& operator<<(std::ostream& out, const Address& value);  // as to_string
 
 // The decimal digits of n: counts of IPv6 addresses do not fit 64 bits.
 [[nodiscard]] std::string to_string(Uint128 n);

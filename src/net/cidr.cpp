@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <optional>
+#include <ostream>
 
 #include "net/quoted.h"
 
@@ -90,5 +91,7 @@ std::string with_prefix(const Address& address, const Cidr& cidr) {
   assert(address.family() == cidr.family());
   return fmt::format("{}/{}", address.to_string(), cidr.prefix_length());
 }
+
+std::ostream& operator<<(std::ostream& out, const Cidr& value) { return out << value.to_string(); }
 
 }  // namespace berth::net

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <compare>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,8 @@ class Cidr {
   Address network_;
   int prefix_length_ = 0;
 };
+
+std::ostream& operator<<(std::ostream& out, const Cidr& value);  // as to_string
 
 // "10.16.0.1/16": an address with its network's prefix length.
 [[nodiscard]] std::string with_prefix(const Address& address, const Cidr& cidr);

@@ -52,10 +52,4 @@ inline rc::Gen<Mac> any_mac() {
   return rc::gen::map(any_bits<std::uint64_t>(), [](std::uint64_t bits) { return Mac(bits); });
 }
 
-// How rapidcheck prints counterexamples.
-inline void showValue(const Address& a, std::ostream& os) { os << a.to_string(); }
-inline void showValue(const Cidr& c, std::ostream& os) { os << c.to_string(); }
-inline void showValue(const Range& r, std::ostream& os) { os << r.to_string(); }
-inline void showValue(const Mac& m, std::ostream& os) { os << m.to_string(); }
-
 }  // namespace berth::net

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <ostream>
+
 #include "net/quoted.h"
 
 namespace berth::net {
@@ -57,5 +59,7 @@ std::string Mac::to_string() const {
   return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bits_ >> 40 & 0xFF, bits_ >> 32 & 0xFF,
                      bits_ >> 24 & 0xFF, bits_ >> 16 & 0xFF, bits_ >> 8 & 0xFF, bits_ & 0xFF);
 }
+
+std::ostream& operator<<(std::ostream& out, const Mac& value) { return out << value.to_string(); }
 
 }  // namespace berth::net

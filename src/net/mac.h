@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -35,5 +36,7 @@ class Mac {
  private:
   std::uint64_t bits_ = 0;
 };
+
+std::ostream& operator<<(std::ostream& out, const Mac& value);  // as to_string
 
 }  // namespace berth::net

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <ostream>
+
 #include "net/quoted.h"
 
 namespace berth::net {
@@ -39,5 +41,7 @@ Result<Range> Range::parse_with_cidr(std::string_view text) {
 std::string Range::to_string() const {
   return first == last ? first.to_string() : fmt::format("{}..{}", first.to_string(), last.to_string());
 }
+
+std::ostream& operator<<(std::ostream& out, const Range& value) { return out << value.to_string(); }
 
 }  // namespace berth::net

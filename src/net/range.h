@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -28,5 +29,7 @@ struct Range {
 
   friend auto operator<=>(const Range&, const Range&) = default;
 };
+
+std::ostream& operator<<(std::ostream& out, const Range& value);  // as to_string
 
 }  // namespace berth::net
