@@ -15,6 +15,8 @@ namespace berth::sim {
 // Immutable once compiled. One node of the schema tree.
 class Schema {
  public:
+  struct Node;  // schema_node.h
+
   // An openAPIV3Schema that check_structural() has nothing against. preserve_unknown: spec.preserveUnknownFields of the
   // CRD.
   [[nodiscard]] static std::shared_ptr<const Schema> compile(const boost::json::object& schema, bool preserve_unknown);
@@ -34,7 +36,6 @@ class Schema {
   [[nodiscard]] Causes validate(const boost::json::object& object) const;
 
  private:
-  struct Node;
   explicit Schema(std::unique_ptr<const Node> root);
   std::unique_ptr<const Node> root_;
 };
