@@ -63,7 +63,7 @@ TEST(DemoExpectation, OfTheTenantChart) {
   ASSERT_NE(routed, nullptr);
   EXPECT_TRUE(routed->hook);
   ASSERT_TRUE(routed->route);
-  EXPECT_EQ(routed->route->destination, "192.0.2.0/24");
+  EXPECT_EQ(routed->route->destination, "198.51.100.0/24");
   EXPECT_EQ(routed->route->gateway, "10.90.3.1");
 }
 
