@@ -31,8 +31,9 @@ struct RowChange {
 class Database {
  public:
   // Per operation its result object; a failed operation or a failed commit is an Error that names operation and details.
-  // ErrorCode::fenced: a `wait` operation did not hold. unavailable: not connected, or the connection broke before the reply,
-  // in which case it is open whether the transaction happened.
+  // ErrorCode::fenced: the first operation is a `wait` and did not hold. conflict: a later `wait` did not hold, or the commit
+  // broke a unique index or a reference. unavailable: not connected, or the connection broke before the reply, in which case
+  // it is open whether the transaction happened. invalid: all else that the server refuses.
   using Reply = std::function<void(Result<boost::json::array>)>;
 
   struct Observer {
