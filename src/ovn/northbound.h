@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,9 @@
 #include "world/logical_network.h"
 
 namespace berth::ovn {
+
+// What a Northbound reads: table -> columns; for whoever opens the connection.
+[[nodiscard]] const std::map<std::string, std::vector<std::string>>& monitored_columns();
 
 class Northbound {
  public:
@@ -42,8 +46,9 @@ class Northbound {
 
   // Applies changes in order, as one transaction with those of other calls made in the same turn (at most 200 rows each;
   // one call is never split). A call whose difference is empty succeeds without a transaction. Errors: fenced; unavailable
-  // (nothing is known about the outcome); conflict (the replica was behind: try again); invalid, with the server's words.
-  // Whoever asks for an object again after an error gets the difference to what is there then.
+  // (nothing is known about the outcome); conflict (the replica was behind, or the router of a switch or the switch of a
+  // port is not there yet: try again); invalid, with the server's words, or because a row of that name exists that Berth
+  // does not own. A call that fails does not fail the others of its transaction. RemoveSwitch takes its ports along. Whoever asks for an object again after an error gets the difference to what is there then.
   void commit(std::vector<world::OvnChange> changes, std::function<void(Status)> done);
 
  private:

@@ -1,0 +1,220 @@
+#include "ovn/feed.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include <boost/json/array.hpp>
+
+namespace berth::ovn {
+
+namespace json = boost::json;
+using ovsdb::Row;
+using ovsdb::RowChange;
+
+namespace {
+
+std::string text(const json::value& v) { return v.is_string() ? std::string(v.get_string()) : std::string(); }
+
+std::string text(const Row& row, std::string_view column) {
+  const auto* v = row.if_contains(column);
+  return v == nullptr ? std::string() : text(*v);
+}
+
+// The members of ["set", […]] or the pairs of ["map", […]].
+const json::array& members(const Row& row, std::string_view column) {
+  static const json::array none;
+  const auto* v = row.if_contains(column);
+  const auto* tagged = v == nullptr ? nullptr : v->if_array();
+  if (tagged == nullptr || tagged->size() != 2 || !(*tagged)[1].is_array()) return none;
+  return (*tagged)[1].get_array();
+}
+
+Strings strings(const Row& row, std::string_view column) {
+  Strings out;
+  for (const auto& v : members(row, column)) out.insert(text(v));
+  return out;
+}
+
+StringMap map(const Row& row, std::string_view column) {
+  StringMap out;
+  for (const auto& pair : members(row, column)) {
+    const auto* p = pair.if_array();
+    if (p != nullptr && p->size() == 2) out.emplace(text((*p)[0]), text((*p)[1]));
+  }
+  return out;
+}
+
+std::set<Id> references(const std::optional<Row>& row, std::string_view column) {
+  std::set<Id> out;
+  if (!row) return out;
+  for (const auto& v : members(*row, column)) {
+    const auto* uuid = v.if_array();
+    if (uuid != nullptr && uuid->size() == 2) out.insert(text((*uuid)[1]));
+  }
+  return out;
+}
+
+SwitchPortRow read_switch_port(const Row& row) {
+  return {text(row, "name"), text(row, "type"), strings(row, "addresses"), map(row, "options"), map(row, "external_ids")};
+}
+
+RouteRow read_route(const Row& row) {
+  const bool by_source = strings(row, "policy").contains("src-ip");
+  return {{text(row, "ip_prefix"), text(row, "nexthop"), by_source}, text(row, "route_table"), map(row, "external_ids")};
+}
+
+PolicyRow read_policy(const Row& row) {
+  PolicyRow out;
+  if (const auto* priority = row.if_contains("priority"); priority != nullptr && priority->is_int64()) {
+    out.policy.priority = static_cast<int>(priority->get_int64());
+  }
+  out.policy.match = text(row, "match");
+  out.policy.action = text(row, "action");
+  out.policy.nexthops = strings(row, "nexthops");
+  out.policy.nexthops.merge(strings(row, "nexthop"));  // the column's older form
+  out.external_ids = map(row, "external_ids");
+  return out;
+}
+
+class Feeder {
+ public:
+  Feeder(Model& model, Touched& touched) : model_(model), touched_(touched) {}
+
+  void apply(const RowChange& change);
+  void mark(const RowChange& change);
+  void mark_children(const RowChange& change);
+
+ private:
+  template <typename Row, typename Read>
+  void put(Table<Row>& table, const RowChange& change, Read read) {
+    if (change.after) {
+      table.put(change.uuid, read(*change.after));
+    } else {
+      table.erase(change.uuid);
+    }
+  }
+  static void relate(Ownership& ownership, const RowChange& change, std::string_view column);
+  template <typename Mark>
+  static void for_changed(const RowChange& change, std::string_view column, Mark mark);
+  void mark_port(const Id& id);
+  void mark_router_port(const Id& id);
+  void mark_router(const Id& id);
+
+  Model& model_;
+  Touched& touched_;
+};
+
+void Feeder::apply(const RowChange& change) {
+  if (change.table == "Logical_Switch") {
+    put(model_.switches, change, [](const Row& r) { return SwitchRow{text(r, "name"), map(r, "external_ids")}; });
+    relate(model_.switch_of, change, "ports");
+  } else if (change.table == "Logical_Switch_Port") {
+    put(model_.switch_ports, change, read_switch_port);
+  } else if (change.table == "Logical_Router") {
+    put(model_.routers, change, [](const Row& r) { return RouterRow{text(r, "name"), map(r, "external_ids")}; });
+    relate(model_.router_of_port, change, "ports");
+    relate(model_.router_of_route, change, "static_routes");
+    relate(model_.router_of_policy, change, "policies");
+  } else if (change.table == "Logical_Router_Port") {
+    put(model_.router_ports, change, [](const Row& r) {
+      return RouterPortRow{text(r, "name"), text(r, "mac"), strings(r, "networks"), map(r, "external_ids")};
+    });
+  } else if (change.table == "Logical_Router_Static_Route") {
+    put(model_.routes, change, read_route);
+  } else if (change.table == "Logical_Router_Policy") {
+    put(model_.policies, change, read_policy);
+  } else if (change.table == "NB_Global") {
+    put(model_.globals, change, [](const Row& r) { return GlobalRow{map(r, "external_ids")}; });
+  }
+}
+
+void Feeder::relate(Ownership& ownership, const RowChange& change, std::string_view column) {
+  for_changed(change, column, [&](const Id& child, bool added) {
+    const Id* owner = ownership.owner(child);
+    if (added) {
+      ownership.link(change.uuid, child);
+    } else if (owner != nullptr && *owner == change.uuid) {
+      ownership.unlink(child);
+    }
+  });
+}
+
+template <typename Mark>
+void Feeder::for_changed(const RowChange& change, std::string_view column, Mark mark) {
+  const auto before = references(change.before, column);
+  const auto after = references(change.after, column);
+  std::vector<Id> ids;
+  std::ranges::set_difference(before, after, std::back_inserter(ids));
+  for (const auto& id : ids) mark(id, false);
+  ids.clear();
+  std::ranges::set_difference(after, before, std::back_inserter(ids));
+  for (const auto& id : ids) mark(id, true);
+}
+
+void Feeder::mark_port(const Id& id) {
+  const SwitchPortRow* row = model_.switch_ports.find(id);
+  if (row == nullptr) return;
+  touched_.ports.insert(row->name);
+  const Id* owner = row->type == "router" ? model_.switch_of.owner(id) : nullptr;
+  const SwitchRow* owner_row = owner == nullptr ? nullptr : model_.switches.find(*owner);
+  if (owner_row != nullptr) touched_.switches.insert(owner_row->name);
+}
+
+void Feeder::mark_router_port(const Id& id) {
+  const RouterPortRow* row = model_.router_ports.find(id);
+  const Id* owner = model_.router_of_port.owner(id);
+  const RouterRow* router = owner == nullptr ? nullptr : model_.routers.find(*owner);
+  if (row != nullptr && router != nullptr && row->name.starts_with(router->name + "-")) {
+    touched_.switches.insert(row->name.substr(router->name.size() + 1));
+  }
+}
+
+void Feeder::mark_router(const Id& id) {
+  if (const RouterRow* row = model_.routers.find(id)) touched_.routers.insert(row->name);
+}
+
+// The object that a row belongs to, as the model now has it.
+void Feeder::mark(const RowChange& change) {
+  if (change.table == "Logical_Switch") {
+    if (const SwitchRow* row = model_.switches.find(change.uuid)) touched_.switches.insert(row->name);
+  } else if (change.table == "Logical_Switch_Port") {
+    mark_port(change.uuid);
+  } else if (change.table == "Logical_Router") {
+    mark_router(change.uuid);
+  } else if (change.table == "Logical_Router_Port") {
+    mark_router_port(change.uuid);
+  } else if (change.table == "Logical_Router_Static_Route") {
+    if (const Id* owner = model_.router_of_route.owner(change.uuid)) mark_router(*owner);
+  } else if (change.table == "Logical_Router_Policy") {
+    if (const Id* owner = model_.router_of_policy.owner(change.uuid)) mark_router(*owner);
+  }
+}
+
+// Ports that a switch or router gains or loses; all of them if it changes its name or its vendor mark.
+void Feeder::mark_children(const RowChange& change) {
+  const bool is_switch = change.table == "Logical_Switch";
+  if (!is_switch && change.table != "Logical_Router") return;
+  const auto mark_child = [&](const Id& id) { is_switch ? mark_port(id) : mark_router_port(id); };
+  for_changed(change, "ports", [&](const Id& id, bool) { mark_child(id); });
+  const bool same = change.before && change.after && text(*change.before, "name") == text(*change.after, "name") &&
+                    is_ours(map(*change.before, "external_ids")) == is_ours(map(*change.after, "external_ids"));
+  if (same) return;
+  for (const auto& id : (is_switch ? model_.switch_of : model_.router_of_port).children(change.uuid)) mark_child(id);
+}
+
+}  // namespace
+
+void feed(Model& model, const std::vector<RowChange>& changes, Touched& touched) {
+  Feeder feeder(model, touched);
+  const auto mark_all = [&] {
+    for (const auto& change : changes) {
+      feeder.mark(change);
+      feeder.mark_children(change);
+    }
+  };
+  mark_all();
+  for (const auto& change : changes) feeder.apply(change);
+  mark_all();
+}
+
+}  // namespace berth::ovn

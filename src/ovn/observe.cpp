@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <sstream>
+
+#include "net/address.h"
+#include "net/mac.h"
+#include "ovn/model.h"
+
+namespace berth::ovn {
+
+namespace {
+
+constexpr bool is_v6_text(std::string_view network) { return network.find(':') != std::string_view::npos; }
+
+// "MAC IP4 IP6" as a port's only address entry; false if it is anything else.
+bool read_addresses(const Strings& entries, world::LogicalPort& out) {
+  if (entries.size() != 1) return false;
+  std::istringstream words(*entries.begin());
+  std::string word;
+  if (!(words >> word)) return false;
+  const auto mac = net::Mac::parse(word);
+  if (!mac) return false;
+  std::vector<net::Address> addresses;
+  while (words >> word) {
+    const auto address = net::Address::parse(word);
+    if (!address) return false;
+    addresses.push_back(*address);
+  }
+  out.mac = *mac;
+  out.addresses = std::move(addresses);
+  return true;
+}
+
+// The join to that router, if both halves are whole.
+bool read_join(const Model& model, const Id& switch_id, const std::string& router, world::LogicalSwitch& out) {
+  const Id* router_port = model.router_ports.ours(router + "-" + out.name);
+  const Id* switch_port = model.switch_ports.ours(out.name + "-" + router);
+  if (router_port == nullptr || switch_port == nullptr) return false;
+  const SwitchPortRow& near = *model.switch_ports.find(*switch_port);
+  const RouterPortRow& far = *model.router_ports.find(*router_port);
+  const Id* near_owner = model.switch_of.owner(*switch_port);
+  const Id* far_owner = model.router_of_port.owner(*router_port);
+  const RouterRow* far_router = far_owner == nullptr ? nullptr : model.routers.find(*far_owner);
+  const auto peer = near.options.find("router-port");
+  if (near_owner == nullptr || *near_owner != switch_id || far_router == nullptr || far_router->name != router) return false;
+  if (near.type != "router" || near.addresses != Strings{"router"} || peer == near.options.end() || peer->second != far.name) return false;
+  const auto mac = net::Mac::parse(far.mac);
+  if (!mac) return false;
+  out.router_mac = *mac;
+  out.networks.assign(far.networks.begin(), far.networks.end());
+  std::ranges::stable_sort(out.networks, {}, is_v6_text);
+  return true;
+}
+
+}  // namespace
+
+std::optional<world::LogicalRouter> observe_router(const Model& model, const std::string& name) {
+  const Id* id = model.routers.ours(name);
+  if (id == nullptr) return std::nullopt;
+  world::LogicalRouter out;
+  out.name = name;
+  for (const auto& child : model.router_of_route.children(*id)) {
+    const RouteRow* row = model.routes.find(child);
+    if (row != nullptr && is_ours(row->external_ids) && row->route_table.empty()) out.routes.insert(row->route);
+  }
+  for (const auto& child : model.router_of_policy.children(*id)) {
+    const PolicyRow* row = model.policies.find(child);
+    if (row != nullptr && is_ours(row->external_ids)) out.policies.insert(row->policy);
+  }
+  return out;
+}
+
+std::optional<world::LogicalSwitch> observe_switch(const Model& model, const std::string& name) {
+  const Id* id = model.switches.ours(name);
+  if (id == nullptr) return std::nullopt;
+  world::LogicalSwitch out;
+  out.name = name;
+  const Strings routers = model.joined_routers(*id);
+  if (routers.empty()) return out;
+  out.router = *routers.begin();
+  if (routers.size() == 1) (void)read_join(model, *id, out.router, out);
+  return out;
+}
+
+std::optional<world::LogicalPort> observe_port(const Model& model, const std::string& name) {
+  const Id* id = model.switch_ports.ours(name);
+  if (id == nullptr) return std::nullopt;
+  const SwitchPortRow& row = *model.switch_ports.find(*id);
+  const Id* owner = model.switch_of.owner(*id);
+  const SwitchRow* owner_row = owner == nullptr ? nullptr : model.switches.find(*owner);
+  if (!row.type.empty() || owner_row == nullptr) return std::nullopt;
+  world::LogicalPort out;
+  out.name = name;
+  out.switch_name = owner_row->name;
+  (void)read_addresses(row.addresses, out);
+  out.external_ids = row.external_ids;
+  out.external_ids.erase("vendor");
+  // A wrong "ls" stays in sight, so that the port equals no wish and is repaired.
+  if (const auto ls = out.external_ids.find("ls"); ls != out.external_ids.end() && ls->second == out.switch_name) out.external_ids.erase(ls);
+  return out;
+}
+
+}  // namespace berth::ovn
