@@ -55,12 +55,14 @@ std::set<Id> references(const std::optional<Row>& row, std::string_view column) 
 }
 
 SwitchPortRow read_switch_port(const Row& row) {
-  return {text(row, "name"), text(row, "type"), strings(row, "addresses"), map(row, "options"), map(row, "external_ids")};
+  return {text(row, "name"), text(row, "type"), strings(row, "addresses"), map(row, "options"),
+          map(row, "external_ids")};
 }
 
 RouteRow read_route(const Row& row) {
   const bool by_source = strings(row, "policy").contains("src-ip");
-  return {{text(row, "ip_prefix"), text(row, "nexthop"), by_source}, text(row, "route_table"), map(row, "external_ids")};
+  return {
+      {text(row, "ip_prefix"), text(row, "nexthop"), by_source}, text(row, "route_table"), map(row, "external_ids")};
 }
 
 PolicyRow read_policy(const Row& row) {

@@ -1,8 +1,8 @@
 #include "ovn/model.h"
 
-#include <optional>
-
 #include <fmt/format.h>
+
+#include <optional>
 
 namespace berth::ovn {
 
@@ -91,12 +91,14 @@ Strings Model::joined_routers(const Id& switch_id) const {
     const RouterPortRow& port = *router_ports.find(id);
     const Id* owner = router_of_port.owner(id);
     const RouterRow* router = owner == nullptr ? nullptr : routers.find(*owner);
-    if (router != nullptr && is_ours(port.external_ids) && port.name == router->name + "-" + row->name) out.insert(router->name);
+    if (router != nullptr && is_ours(port.external_ids) && port.name == router->name + "-" + row->name)
+      out.insert(router->name);
   }
   for (const auto& id : switch_ports.named(beginning_key(row->name))) {
     const SwitchPortRow& port = *switch_ports.find(id);
     const Id* owner = switch_of.owner(id);
-    if (owner != nullptr && *owner == switch_id && is_ours(port.external_ids)) out.insert(port.name.substr(row->name.size() + 1));
+    if (owner != nullptr && *owner == switch_id && is_ours(port.external_ids))
+      out.insert(port.name.substr(row->name.size() + 1));
   }
   return out;
 }

@@ -1,7 +1,8 @@
 #pragma once
 
-// The northbound rows that Berth looks at, indexed by name and by owner. It holds what the replica holds; a plan changes it
-// as its operations would and is then undone, so that later calls of one batch see the effect of earlier ones.
+// The northbound rows that Berth looks at, indexed by name and by owner. It holds what the replica holds; a plan
+// changes it as its operations would and is then undone, so that later calls of one batch see the effect of earlier
+// ones.
 //
 // Invariant: a row's name stands in the index iff the row is held; a child has at most one owner.
 
@@ -174,10 +175,10 @@ struct Model {
   Table<RouteRow> routes{journal};
   Table<PolicyRow> policies{journal};
   Table<GlobalRow> globals{journal};
-  Ownership switch_of{journal};          // of switch ports
-  Ownership router_of_port{journal};     // of router ports
-  Ownership router_of_route{journal};    // of static routes
-  Ownership router_of_policy{journal};   // of policies
+  Ownership switch_of{journal};         // of switch ports
+  Ownership router_of_port{journal};    // of router ports
+  Ownership router_of_route{journal};   // of static routes
+  Ownership router_of_policy{journal};  // of policies
 
   Model() = default;
   Model(const Model&) = delete;

@@ -1,10 +1,10 @@
 #include "ovn/northbound.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <deque>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "ovn/feed.h"
@@ -26,8 +26,13 @@ constexpr Duration kEpochRetry = std::chrono::milliseconds(100);
 
 // `wait` until a row matches. As a transaction's first operation it fails as fenced, later as conflict.
 json::object exists(std::string_view table, json::array where) {
-  return {{"op", "wait"},   {"table", table},          {"timeout", 0}, {"where", std::move(where)}, {"columns", json::array{"_uuid"}},
-          {"until", "!="}, {"rows", json::array()}};
+  return {{"op", "wait"},
+          {"table", table},
+          {"timeout", 0},
+          {"where", std::move(where)},
+          {"columns", json::array{"_uuid"}},
+          {"until", "!="},
+          {"rows", json::array()}};
 }
 
 json::array epoch_is(const std::string& value) {
@@ -58,8 +63,8 @@ const std::map<std::string, std::vector<std::string>>& monitored_columns() {
   return columns;
 }
 
-// Invariants: at most one transaction of commits is under way, so the replica holds the effect of all earlier ones whenever
-// a difference is taken; the model differs from the replica only while a batch is being planned.
+// Invariants: at most one transaction of commits is under way, so the replica holds the effect of all earlier ones
+// whenever a difference is taken; the model differs from the replica only while a batch is being planned.
 class Northbound::Impl {
  public:
   Impl(Scheduler& scheduler, ovsdb::Database& database) : scheduler_(scheduler), database_(database) {}
@@ -156,13 +161,19 @@ void Northbound::Impl::on_disconnect(const Error& error) {
 }
 
 bool Northbound::Impl::report(const Touched& touched) {
-  return report(touched.routers, routers_, [this](const auto& name) { return observe_router(model_, name); }, observer_.on_router) &&
-         report(touched.switches, switches_, [this](const auto& name) { return observe_switch(model_, name); }, observer_.on_switch) &&
-         report(touched.ports, ports_, [this](const auto& name) { return observe_port(model_, name); }, observer_.on_port);
+  return report(
+             touched.routers, routers_, [this](const auto& name) { return observe_router(model_, name); },
+             observer_.on_router) &&
+         report(
+             touched.switches, switches_, [this](const auto& name) { return observe_switch(model_, name); },
+             observer_.on_switch) &&
+         report(
+             touched.ports, ports_, [this](const auto& name) { return observe_port(model_, name); }, observer_.on_port);
 }
 
 template <typename Object, typename Observe, typename Notify>
-bool Northbound::Impl::report(const Strings& names, std::map<std::string, Object>& reported, Observe observe, const Notify& notify) {
+bool Northbound::Impl::report(const Strings& names, std::map<std::string, Object>& reported, Observe observe,
+                              const Notify& notify) {
   const std::weak_ptr alive(alive_);
   for (const auto& name : names) {
     std::optional<Object> now = observe(name);
@@ -207,9 +218,11 @@ void Northbound::Impl::flush() {
   if (!batch.empty()) {
     in_flight_ = true;
     auto operations = built.operations;
-    database_.transact(std::move(operations), guarded([this, batch = std::move(batch), built = std::move(built)](const Result<json::array>& reply) mutable {
-                         on_reply(std::move(batch), built, reply);
-                       }));
+    database_.transact(
+        std::move(operations),
+        guarded([this, batch = std::move(batch), built = std::move(built)](const Result<json::array>& reply) mutable {
+          on_reply(std::move(batch), built, reply);
+        }));
   }
   (void)finish(std::move(results));
 }
@@ -224,15 +237,17 @@ bool Northbound::Impl::finish(Results results) {
 }
 
 void Northbound::Impl::fail_queue(Results& results) {
-  for (auto& call : queue_) results.emplace_back(std::move(call.done), fail(ErrorCode::unavailable, "OVN northbound: not connected"));
+  for (auto& call : queue_)
+    results.emplace_back(std::move(call.done), fail(ErrorCode::unavailable, "OVN northbound: not connected"));
   queue_.clear();
 }
 
-// Takes calls off the queue until one would make the transaction too large. Calls that fail here, or that find nothing to
-// do, are answered at once; the others are left in `batch`.
+// Takes calls off the queue until one would make the transaction too large. Calls that fail here, or that find nothing
+// to do, are answered at once; the others are left in `batch`.
 Transaction::Built Northbound::Impl::plan_batch(std::vector<Call>& batch, Results& results) {
-  Transaction transaction([this](const std::string& table, const std::string& column) { return database_.has_column(table, column); },
-                          model_.journal);
+  Transaction transaction(
+      [this](const std::string& table, const std::string& column) { return database_.has_column(table, column); },
+      model_.journal);
   model_.journal.recording = true;
   while (!queue_.empty() && (batch.empty() || !queue_.front().alone)) {
     const auto mark = model_.journal.mark();
@@ -270,7 +285,8 @@ Status Northbound::Impl::plan(Transaction& transaction, const Call& call) {
   return {};
 }
 
-void Northbound::Impl::on_reply(std::vector<Call> batch, const Transaction::Built& built, const Result<json::array>& reply) {
+void Northbound::Impl::on_reply(std::vector<Call> batch, const Transaction::Built& built,
+                                const Result<json::array>& reply) {
   in_flight_ = false;
   const std::weak_ptr alive(alive_);
   if (reply) {
@@ -282,7 +298,8 @@ void Northbound::Impl::on_reply(std::vector<Call> batch, const Transaction::Buil
 }
 
 // An update that met no row: somebody removed it before the replica heard. The rest of the transaction stands.
-void Northbound::Impl::on_committed(std::vector<Call> batch, const Transaction::Built& built, const json::array& reply) {
+void Northbound::Impl::on_committed(std::vector<Call> batch, const Transaction::Built& built,
+                                    const json::array& reply) {
   std::set<std::size_t> missed;
   for (std::size_t i = 0; i < reply.size() && i < built.calls.size(); ++i) {
     const auto* result = reply[i].if_object();
@@ -293,17 +310,21 @@ void Northbound::Impl::on_committed(std::vector<Call> batch, const Transaction::
   Results results;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     results.emplace_back(std::move(batch[i].done),
-                         missed.contains(i) ? fail(ErrorCode::conflict, "OVN northbound: a row to change is gone; try again") : Status());
+                         missed.contains(i)
+                             ? fail(ErrorCode::conflict, "OVN northbound: a row to change is gone; try again")
+                             : Status());
   }
   (void)finish(std::move(results));
 }
 
 void Northbound::Impl::on_refused(std::vector<Call> batch, Error error) {
   if (error.code == ErrorCode::fenced && !epoch_) error.code = ErrorCode::conflict;  // the first operation was no fence
-  if (error.code == ErrorCode::fenced) error = error.with_context(fmt::format("OVN northbound: epoch {} is over", *epoch_));
+  if (error.code == ErrorCode::fenced)
+    error = error.with_context(fmt::format("OVN northbound: epoch {} is over", *epoch_));
   const bool concerns_all = error.code == ErrorCode::fenced || error.code == ErrorCode::unavailable;
   if (!concerns_all && batch.size() > 1) {
-    log::debug("OVN northbound: a batch was refused, its calls are tried one by one", {{"calls", std::to_string(batch.size())}, {"error", error.message}});
+    log::debug("OVN northbound: a batch was refused, its calls are tried one by one",
+               {{"calls", std::to_string(batch.size())}, {"error", error.message}});
     for (auto it = batch.rbegin(); it != batch.rend(); ++it) {
       it->alone = true;
       queue_.push_front(std::move(*it));
@@ -329,7 +350,9 @@ json::array Northbound::Impl::epoch_operations(std::uint64_t epoch) const {
   const std::string wanted = std::to_string(epoch);
   json::array out;
   if (model_.globals.rows().empty()) {
-    out.push_back(json::object{{"op", "insert"}, {"table", "NB_Global"}, {"row", json::object{{"external_ids", map_json({{kEpochKey, wanted}})}}}});
+    out.push_back(json::object{{"op", "insert"},
+                               {"table", "NB_Global"},
+                               {"row", json::object{{"external_ids", map_json({{kEpochKey, wanted}})}}}});
     return out;
   }
   const auto& [id, row] = *model_.globals.rows().begin();
@@ -345,14 +368,16 @@ json::array Northbound::Impl::epoch_operations(std::uint64_t epoch) const {
   mutations.push_back(json::array{"external_ids", "insert", map_json({{kEpochKey, wanted}})});
   json::array where;
   where.push_back(json::array{"_uuid", "==", id_json(id)});
-  out.push_back(json::object{{"op", "mutate"}, {"table", "NB_Global"}, {"where", std::move(where)}, {"mutations", std::move(mutations)}});
+  out.push_back(json::object{
+      {"op", "mutate"}, {"table", "NB_Global"}, {"where", std::move(where)}, {"mutations", std::move(mutations)}});
   out.push_back(exists("NB_Global", epoch_is(wanted)));
   return out;
 }
 
 void Northbound::Impl::raise_epoch(std::uint64_t epoch, Done done, int attempt) {
   if (!synced_) {
-    scheduler_.post(guarded([done = std::move(done)] { done(fail(ErrorCode::unavailable, "OVN northbound: not connected")); }));
+    scheduler_.post(
+        guarded([done = std::move(done)] { done(fail(ErrorCode::unavailable, "OVN northbound: not connected")); }));
     return;
   }
   if (const auto stored = stored_epoch(); stored > epoch) {
@@ -361,27 +386,32 @@ void Northbound::Impl::raise_epoch(std::uint64_t epoch, Done done, int attempt) 
     }));
     return;
   }
-  database_.transact(epoch_operations(epoch), guarded([this, epoch, done = std::move(done), attempt](const Result<json::array>& reply) {
-                       if (reply) {
-                         epoch_ = epoch;
-                         done({});
-                         return;
-                       }
-                       const bool overtaken = reply.error().code == ErrorCode::fenced || reply.error().code == ErrorCode::conflict;
-                       if (!overtaken || attempt >= kEpochAttempts) {
-                         done(fail(overtaken ? Error{ErrorCode::conflict, reply.error().message} : reply.error()));
-                         return;
-                       }
-                       scheduler_.after(kEpochRetry, guarded([this, epoch, done, attempt] { raise_epoch(epoch, done, attempt + 1); }));
-                     }));
+  database_.transact(
+      epoch_operations(epoch),
+      guarded([this, epoch, done = std::move(done), attempt](const Result<json::array>& reply) {
+        if (reply) {
+          epoch_ = epoch;
+          done({});
+          return;
+        }
+        const bool overtaken = reply.error().code == ErrorCode::fenced || reply.error().code == ErrorCode::conflict;
+        if (!overtaken || attempt >= kEpochAttempts) {
+          done(fail(overtaken ? Error{ErrorCode::conflict, reply.error().message} : reply.error()));
+          return;
+        }
+        scheduler_.after(kEpochRetry, guarded([this, epoch, done, attempt] { raise_epoch(epoch, done, attempt + 1); }));
+      }));
 }
 
-Northbound::Northbound(Scheduler& scheduler, ovsdb::Database& database) : impl_(std::make_unique<Impl>(scheduler, database)) {}
+Northbound::Northbound(Scheduler& scheduler, ovsdb::Database& database)
+    : impl_(std::make_unique<Impl>(scheduler, database)) {}
 Northbound::~Northbound() = default;
 
 void Northbound::start(Observer observer) { impl_->start(std::move(observer)); }
 
-void Northbound::raise_epoch(std::uint64_t epoch, std::function<void(Status)> done) { impl_->raise_epoch(epoch, std::move(done), 1); }
+void Northbound::raise_epoch(std::uint64_t epoch, std::function<void(Status)> done) {
+  impl_->raise_epoch(epoch, std::move(done), 1);
+}
 
 void Northbound::commit(std::vector<OvnChange> changes, std::function<void(Status)> done) {
   impl_->commit(std::move(changes), std::move(done));

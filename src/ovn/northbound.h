@@ -1,7 +1,8 @@
 #pragma once
 
-// OVN's northbound database in Berth's vocabulary: applies OvnChanges as the smallest difference to what is there, fenced by
-// the leader's epoch, and reports what is observed. Runs the same over a real server and over ovsdb::MemoryDatabase.
+// OVN's northbound database in Berth's vocabulary: applies OvnChanges as the smallest difference to what is there,
+// fenced by the leader's epoch, and reports what is observed. Runs the same over a real server and over
+// ovsdb::MemoryDatabase.
 
 #include <cstdint>
 #include <functional>
@@ -24,8 +25,8 @@ namespace berth::ovn {
 class Northbound {
  public:
   struct Observer {
-    std::function<void()> on_synced;      // everything observed so far has been reported; sent again after each reconnect
-    std::function<void(Error)> on_lost;   // not connected any more; reconnecting goes on by itself
+    std::function<void()> on_synced;  // everything observed so far has been reported; sent again after each reconnect
+    std::function<void(Error)> on_lost;  // not connected any more; reconnecting goes on by itself
     // The object of that name as it now is; absent: gone. Only what carries vendor=kube-ovn in its external_ids.
     std::function<void(const std::string& name, std::optional<world::LogicalRouter>)> on_router;
     std::function<void(const std::string& name, std::optional<world::LogicalSwitch>)> on_switch;
@@ -44,11 +45,12 @@ class Northbound {
   // commit() is fenced by this epoch.
   void raise_epoch(std::uint64_t epoch, std::function<void(Status)> done);
 
-  // Applies changes in order, as one transaction with those of other calls made in the same turn (at most 200 rows each;
-  // one call is never split). A call whose difference is empty succeeds without a transaction. Errors: fenced; unavailable
-  // (nothing is known about the outcome); conflict (the replica was behind, or the router of a switch or the switch of a
-  // port is not there yet: try again); invalid, with the server's words, or because a row of that name exists that Berth
-  // does not own. A call that fails does not fail the others of its transaction. RemoveSwitch takes its ports along. Whoever asks for an object again after an error gets the difference to what is there then.
+  // Applies changes in order, as one transaction with those of other calls made in the same turn (at most 200 rows
+  // each; one call is never split). A call whose difference is empty succeeds without a transaction. Errors: fenced;
+  // unavailable (nothing is known about the outcome); conflict (the replica was behind, or the router of a switch or
+  // the switch of a port is not there yet: try again); invalid, with the server's words, or because a row of that name
+  // exists that Berth does not own. A call that fails does not fail the others of its transaction. RemoveSwitch takes
+  // its ports along. Whoever asks for an object again after an error gets the difference to what is there then.
   void commit(std::vector<world::OvnChange> changes, std::function<void(Status)> done);
 
  private:

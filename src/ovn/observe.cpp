@@ -41,8 +41,11 @@ bool read_join(const Model& model, const Id& switch_id, const std::string& route
   const Id* far_owner = model.router_of_port.owner(*router_port);
   const RouterRow* far_router = far_owner == nullptr ? nullptr : model.routers.find(*far_owner);
   const auto peer = near.options.find("router-port");
-  if (near_owner == nullptr || *near_owner != switch_id || far_router == nullptr || far_router->name != router) return false;
-  if (near.type != "router" || near.addresses != Strings{"router"} || peer == near.options.end() || peer->second != far.name) return false;
+  if (near_owner == nullptr || *near_owner != switch_id || far_router == nullptr || far_router->name != router)
+    return false;
+  if (near.type != "router" || near.addresses != Strings{"router"} || peer == near.options.end() ||
+      peer->second != far.name)
+    return false;
   const auto mac = net::Mac::parse(far.mac);
   if (!mac) return false;
   out.router_mac = *mac;
@@ -95,7 +98,8 @@ std::optional<world::LogicalPort> observe_port(const Model& model, const std::st
   out.external_ids = row.external_ids;
   out.external_ids.erase("vendor");
   // A wrong "ls" stays in sight, so that the port equals no wish and is repaired.
-  if (const auto ls = out.external_ids.find("ls"); ls != out.external_ids.end() && ls->second == out.switch_name) out.external_ids.erase(ls);
+  if (const auto ls = out.external_ids.find("ls"); ls != out.external_ids.end() && ls->second == out.switch_name)
+    out.external_ids.erase(ls);
   return out;
 }
 

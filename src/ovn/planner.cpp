@@ -1,8 +1,8 @@
 #include "ovn/planner.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace berth::ovn {
 
@@ -20,8 +20,9 @@ constexpr const char* kPolicy = "Logical_Router_Policy";
 const StringMap kVendor{{"vendor", "kube-ovn"}};
 
 // As Kube-OVN sets them on a new router.
-const StringMap kRouterOptions{
-    {"always_learn_from_arp_request", "false"}, {"dynamic_neigh_routers", "true"}, {"mac_binding_age_threshold", "300"}};
+const StringMap kRouterOptions{{"always_learn_from_arp_request", "false"},
+                               {"dynamic_neigh_routers", "true"},
+                               {"mac_binding_age_threshold", "300"}};
 
 template <typename Value>
 json::array clause(std::string_view column, const Value& value) {
@@ -33,8 +34,10 @@ json::array clause(std::string_view column, const Value& value) {
 std::string key_of(const char* table, const std::string& name) { return fmt::format("{}\n{}", table, name); }
 
 Status not_ours(const char* table, const std::string& name) {
-  return fail(ErrorCode::invalid,
-              fmt::format("OVN: {} {} exists without external_ids:vendor=kube-ovn; Berth leaves it alone: rename or remove it", table, name));
+  return fail(
+      ErrorCode::invalid,
+      fmt::format("OVN: {} {} exists without external_ids:vendor=kube-ovn; Berth leaves it alone: rename or remove it",
+                  table, name));
 }
 
 Status missing(const char* table, const std::string& name, const std::string& needed_by) {
@@ -62,7 +65,8 @@ Status Planner::put(const world::PutRouter& change) {
     }
   } else {
     transaction_.guard(key_of(kRouter, name), kRouter, clause("name", name), {});
-    id = transaction_.insert(kRouter, {{"name", name}, {"options", map_json(kRouterOptions)}, {"external_ids", map_json(kVendor)}});
+    id = transaction_.insert(
+        kRouter, {{"name", name}, {"options", map_json(kRouterOptions)}, {"external_ids", map_json(kVendor)}});
     model_.routers.put(id, {name, kVendor});
   }
   put_routes(id, change.router.routes);
@@ -98,7 +102,8 @@ void Planner::put_routes(const Id& router, const std::set<world::StaticRoute>& w
     }
     auto where = clause("ip_prefix", route.prefix);
     where.push_back(json::array{"nexthop", "==", route.nexthop});
-    transaction_.guard(key_of(kRoute, guard_key(route)), kRoute, std::move(where), model_.routes.named(guard_key(route)));
+    transaction_.guard(key_of(kRoute, guard_key(route)), kRoute, std::move(where),
+                       model_.routes.named(guard_key(route)));
     const Id id = transaction_.insert(kRoute, {{"ip_prefix", route.prefix},
                                                {"nexthop", route.nexthop},
                                                {"policy", route.by_source ? "src-ip" : "dst-ip"},
@@ -128,7 +133,8 @@ void Planner::put_policies(const Id& router, const std::set<world::RouterPolicy>
     transaction_.do_not_guard(key_of(kPolicy, guard_key(row.policy)));
     transaction_.do_not_guard(key_of(kPolicy, guard_key(policy)));
     row.policy = policy;
-    transaction_.update(kPolicy, id, {{"action", policy.action}, {"nexthops", set_json(policy.nexthops)}, {"nexthop", set_json({})}});
+    transaction_.update(
+        kPolicy, id, {{"action", policy.action}, {"nexthops", set_json(policy.nexthops)}, {"nexthop", set_json({})}});
     model_.policies.put(id, std::move(row));
   };
   for (const auto& policy : lacking) {
@@ -144,7 +150,8 @@ void Planner::put_policies(const Id& router, const std::set<world::RouterPolicy>
     auto where = clause("priority", policy.priority);
     where.push_back(json::array{"match", "==", policy.match});
     where.push_back(json::array{"action", "==", policy.action});
-    transaction_.guard(key_of(kPolicy, guard_key(policy)), kPolicy, std::move(where), model_.policies.named(guard_key(policy)));
+    transaction_.guard(key_of(kPolicy, guard_key(policy)), kPolicy, std::move(where),
+                       model_.policies.named(guard_key(policy)));
     const Id id = transaction_.insert(kPolicy, {{"priority", policy.priority},
                                                 {"match", policy.match},
                                                 {"action", policy.action},
@@ -186,13 +193,15 @@ void Planner::remove_router(const Id& id) {
   }
   const auto routes = model_.router_of_route.children(id);
   for (const auto& route : routes) {
-    if (const RouteRow* row = model_.routes.find(route)) transaction_.do_not_guard(key_of(kRoute, guard_key(row->route)));
+    if (const RouteRow* row = model_.routes.find(route))
+      transaction_.do_not_guard(key_of(kRoute, guard_key(row->route)));
     model_.router_of_route.unlink(route);
     model_.routes.erase(route);
   }
   const auto policies = model_.router_of_policy.children(id);
   for (const auto& policy : policies) {
-    if (const PolicyRow* row = model_.policies.find(policy)) transaction_.do_not_guard(key_of(kPolicy, guard_key(row->policy)));
+    if (const PolicyRow* row = model_.policies.find(policy))
+      transaction_.do_not_guard(key_of(kPolicy, guard_key(row->policy)));
     model_.router_of_policy.unlink(policy);
     model_.policies.erase(policy);
   }
@@ -231,12 +240,14 @@ Status Planner::put(const world::PutSwitch& change) {
 }
 
 Status Planner::put_router_port(const Id& router, const std::string& name, const world::LogicalSwitch& wanted) {
-  const RouterPortRow row{name, wanted.router_mac.to_string(), {wanted.networks.begin(), wanted.networks.end()}, kVendor};
+  const RouterPortRow row{
+      name, wanted.router_mac.to_string(), {wanted.networks.begin(), wanted.networks.end()}, kVendor};
   const auto& existing = model_.router_ports.named(name);
   if (existing.empty()) {
     transaction_.guard(key_of(kRouterPort, name), kRouterPort, clause("name", name), {});
     const Id id = transaction_.insert(
-        kRouterPort, {{"name", name}, {"mac", row.mac}, {"networks", set_json(row.networks)}, {"external_ids", map_json(kVendor)}});
+        kRouterPort,
+        {{"name", name}, {"mac", row.mac}, {"networks", set_json(row.networks)}, {"external_ids", map_json(kVendor)}});
     model_.router_ports.put(id, row);
     transaction_.add_child(kRouter, router, "ports", id);
     model_.router_of_port.link(router, id);
@@ -300,7 +311,8 @@ void Planner::remove_switch(const Id& id) {
   for (const auto& router : model_.joined_routers(id)) remove_join(name, router);
   const auto ports = model_.switch_of.children(id);
   for (const auto& port : ports) {
-    if (const SwitchPortRow* row = model_.switch_ports.find(port)) transaction_.do_not_guard(key_of(kSwitchPort, row->name));
+    if (const SwitchPortRow* row = model_.switch_ports.find(port))
+      transaction_.do_not_guard(key_of(kSwitchPort, row->name));
     model_.switch_of.unlink(port);
     model_.switch_ports.erase(port);
   }
@@ -330,7 +342,9 @@ Status Planner::put(const world::PutPort& change) {
   const SwitchPortRow now = *model_.switch_ports.find(id);
   if (!is_ours(now.external_ids)) return not_ours(kSwitchPort, wanted.name);
   if (!now.type.empty()) {
-    return fail(ErrorCode::invalid, fmt::format("OVN: Logical_Switch_Port {} exists with type {}; it cannot be a pod's port", wanted.name, now.type));
+    return fail(ErrorCode::invalid,
+                fmt::format("OVN: Logical_Switch_Port {} exists with type {}; it cannot be a pod's port", wanted.name,
+                            now.type));
   }
   row.options = now.options;
   update_switch_port(id, now, std::move(row));
@@ -340,7 +354,8 @@ Status Planner::put(const world::PutPort& change) {
 
 void Planner::insert_switch_port(const Id& switch_id, SwitchPortRow row) {
   transaction_.guard(key_of(kSwitchPort, row.name), kSwitchPort, clause("name", row.name), {});
-  json::object columns{{"name", row.name}, {"addresses", set_json(row.addresses)}, {"external_ids", map_json(row.external_ids)}};
+  json::object columns{
+      {"name", row.name}, {"addresses", set_json(row.addresses)}, {"external_ids", map_json(row.external_ids)}};
   if (!row.type.empty()) columns["type"] = row.type;
   if (!row.options.empty()) columns["options"] = map_json(row.options);
   const Id id = transaction_.insert(kSwitchPort, std::move(columns));
@@ -373,7 +388,8 @@ Status Planner::put(const world::RemovePort& change) {
   if (id == nullptr) return {};
   const std::string& type = model_.switch_ports.find(*id)->type;
   if (!type.empty()) {
-    return fail(ErrorCode::invalid, fmt::format("OVN: Logical_Switch_Port {} has type {}; it is not a pod's port", change.name, type));
+    return fail(ErrorCode::invalid,
+                fmt::format("OVN: Logical_Switch_Port {} has type {}; it is not a pod's port", change.name, type));
   }
   remove_switch_port(Id(*id));
   return {};

@@ -1,7 +1,7 @@
 #pragma once
 
-// From wishes to operations: the difference between what a world::OvnChange wants and what the model holds. Each change is
-// carried out on the model too, so that the next one sees its effect.
+// From wishes to operations: the difference between what a world::OvnChange wants and what the model holds. Each change
+// is carried out on the model too, so that the next one sees its effect.
 
 #include "base/result.h"
 #include "ovn/model.h"
@@ -14,8 +14,8 @@ class Planner {
  public:
   Planner(Model& model, Transaction& transaction) : model_(model), transaction_(transaction) {}
 
-  // conflict: a switch or router that the change needs is not there (yet); invalid: a row of that name exists that Berth
-  // does not own, or that is of another kind. After an error the caller rolls back to where this change began.
+  // conflict: a switch or router that the change needs is not there (yet); invalid: a row of that name exists that
+  // Berth does not own, or that is of another kind. After an error the caller rolls back to where this change began.
   [[nodiscard]] Status apply(const world::OvnChange& change);
 
  private:

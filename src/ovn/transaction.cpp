@@ -57,7 +57,8 @@ json::object Transaction::known_columns(const std::string& table, json::object r
 
 Id Transaction::insert(const std::string& table, json::object row) {
   const std::string name = fmt::format("row{}", next_name_++);
-  push(operations_, {{"op", "insert"}, {"table", table}, {"uuid-name", name}, {"row", known_columns(table, std::move(row))}}, false);
+  push(operations_,
+       {{"op", "insert"}, {"table", table}, {"uuid-name", name}, {"row", known_columns(table, std::move(row))}}, false);
   return "@" + name;
 }
 
@@ -82,7 +83,8 @@ void Transaction::drop_child(const std::string& table, const Id& owner, const st
   change_child(table, owner, column, child, false);
 }
 
-void Transaction::change_child(const std::string& table, const Id& owner, const std::string& column, const Id& child, bool added) {
+void Transaction::change_child(const std::string& table, const Id& owner, const std::string& column, const Id& child,
+                               bool added) {
   const ColumnKey key{{table, owner}, column};
   const auto [it, is_new] = children_.try_emplace(key);
   Children& c = it->second;
@@ -107,13 +109,20 @@ void Transaction::change_child(const std::string& table, const Id& owner, const 
   });
 }
 
-void Transaction::guard(const std::string& key, const std::string& table, json::array where, const std::set<Id>& expected) {
+void Transaction::guard(const std::string& key, const std::string& table, json::array where,
+                        const std::set<Id>& expected) {
   if (guarded_.contains(key)) return;
   do_not_guard(key);
   json::array rows;
   for (const auto& id : expected) rows.push_back(json::object{{"_uuid", id_json(id)}});
   push(guards_,
-       {{"op", "wait"}, {"table", table}, {"timeout", 0}, {"where", std::move(where)}, {"columns", json::array{"_uuid"}}, {"until", "=="}, {"rows", std::move(rows)}},
+       {{"op", "wait"},
+        {"table", table},
+        {"timeout", 0},
+        {"where", std::move(where)},
+        {"columns", json::array{"_uuid"}},
+        {"until", "=="},
+        {"rows", std::move(rows)}},
        false);
 }
 
@@ -146,7 +155,8 @@ Transaction::Built Transaction::build(json::array prefix) const {
     if (!dropped.empty()) mutations.push_back(json::array{column, "delete", id_set(dropped)});
     if (!added.empty()) mutations.push_back(json::array{column, "insert", id_set(added)});
     if (mutations.empty()) continue;
-    append({{"op", "mutate"}, {"table", row.first}, {"where", by_id(row.second)}, {"mutations", std::move(mutations)}}, children.calls, true);
+    append({{"op", "mutate"}, {"table", row.first}, {"where", by_id(row.second)}, {"mutations", std::move(mutations)}},
+           children.calls, true);
   }
   return out;
 }

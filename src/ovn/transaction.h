@@ -1,8 +1,8 @@
 #pragma once
 
-// Collects the operations of one northbound transaction, each with the call that asked for it. Guards (`wait`) go first,
-// then rows in the order in which they were asked for, then the reference columns, one mutation per row however many
-// children it gains and loses.
+// Collects the operations of one northbound transaction, each with the call that asked for it. Guards (`wait`) go
+// first, then rows in the order in which they were asked for, then the reference columns, one mutation per row however
+// many children it gains and loses.
 
 #include <cstddef>
 #include <functional>
@@ -61,7 +61,7 @@ class Transaction {
     std::size_t call;
     bool must_match;
   };
-  struct Children {  // net change of one reference column
+  struct Children {              // net change of one reference column
     std::map<Id, bool> changes;  // true: added
     std::set<std::size_t> calls;
   };

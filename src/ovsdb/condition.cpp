@@ -1,10 +1,11 @@
 #include "ovsdb/condition.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 
 #include <boost/json/array.hpp>
-#include <fmt/format.h>
 
 namespace berth::ovsdb {
 
@@ -143,10 +144,11 @@ Checked<bool> holds(std::string_view function, const Datum& value, const ColumnT
   return compare(function, value, *parsed);
 }
 
-Checked<void> apply_mutation(std::string_view mutator, Datum& datum, const ColumnType& type, const json::value& argument,
-                             const NamedUuids& names) {
+Checked<void> apply_mutation(std::string_view mutator, Datum& datum, const ColumnType& type,
+                             const json::value& argument, const NamedUuids& names) {
   if (mutator == "insert" || mutator == "delete") {
-    if (type.is_scalar()) return violation("syntax error", fmt::format("Mutator {} does not apply to a scalar.", mutator));
+    if (type.is_scalar())
+      return violation("syntax error", fmt::format("Mutator {} does not apply to a scalar.", mutator));
     return mutator == "insert" ? insert(datum, type, argument, names) : erase(datum, type, argument, names);
   }
   if (mutator == "+=" || mutator == "-=" || mutator == "*=" || mutator == "/=" || mutator == "%=") {

@@ -1,8 +1,8 @@
 #pragma once
 
-// One OVSDB database (RFC 7047) as its user sees it: transactions, and a replica kept up to date. Production: ovsdb::Client
-// over a unix or TCP socket. Simulation and tests: ovsdb::MemoryDatabase, which executes the same operations in memory.
-// Callbacks run on the Scheduler's thread, never inside the call that caused them.
+// One OVSDB database (RFC 7047) as its user sees it: transactions, and a replica kept up to date. Production:
+// ovsdb::Client over a unix or TCP socket. Simulation and tests: ovsdb::MemoryDatabase, which executes the same
+// operations in memory. Callbacks run on the Scheduler's thread, never inside the call that caused them.
 
 #include <functional>
 #include <map>
@@ -17,8 +17,8 @@
 
 namespace berth::ovsdb {
 
-// Column name -> value in RFC 7047 notation, sets always in ["set", [...]] form and maps in ["map", [...]] form as monitored
-// (a one-element set, which servers send bare, is normalised by the replica). Without _uuid and _version.
+// Column name -> value in RFC 7047 notation, sets always in ["set", [...]] form and maps in ["map", [...]] form as
+// monitored (a one-element set, which servers send bare, is normalised by the replica). Without _uuid and _version.
 using Row = boost::json::object;
 
 struct RowChange {
@@ -30,10 +30,10 @@ struct RowChange {
 
 class Database {
  public:
-  // Per operation its result object; a failed operation or a failed commit is an Error that names operation and details.
-  // ErrorCode::fenced: the first operation is a `wait` and did not hold. conflict: a later `wait` did not hold, or the commit
-  // broke a unique index or a reference. unavailable: not connected, or the connection broke before the reply, in which case
-  // it is open whether the transaction happened. invalid: all else that the server refuses.
+  // Per operation its result object; a failed operation or a failed commit is an Error that names operation and
+  // details. ErrorCode::fenced: the first operation is a `wait` and did not hold. conflict: a later `wait` did not
+  // hold, or the commit broke a unique index or a reference. unavailable: not connected, or the connection broke before
+  // the reply, in which case it is open whether the transaction happened. invalid: all else that the server refuses.
   using Reply = std::function<void(Result<boost::json::array>)>;
 
   struct Observer {

@@ -1,9 +1,9 @@
-// What ovsdb-server checks and repairs when a transaction's operations have all succeeded, in its order: strong references,
-// garbage, numbers of rows, weak references, unique indexes.
-
-#include <algorithm>
+// What ovsdb-server checks and repairs when a transaction's operations have all succeeded, in its order: strong
+// references, garbage, numbers of rows, weak references, unique indexes.
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "ovsdb/memory_transaction.h"
 
@@ -63,8 +63,9 @@ Checked<void> MemoryTransaction::check_references() {
     const StoredRow* now = find(key);
     if (now == nullptr) {
       if (before && references(key.second) > 0) {
-        return violation("referential integrity violation", fmt::format("cannot delete {} row {} because of {} remaining reference(s)",
-                                                                        key.first, key.second, references(key.second)));
+        return violation("referential integrity violation",
+                         fmt::format("cannot delete {} row {} because of {} remaining reference(s)", key.first,
+                                     key.second, references(key.second)));
       }
       continue;
     }
@@ -73,8 +74,9 @@ Checked<void> MemoryTransaction::check_references() {
       if (type.strong && !missing && find({type.ref_table, uuid}) == nullptr) missing.emplace(type.ref_table, uuid);
     });
     if (missing) {
-      return violation("referential integrity violation", fmt::format("Table {} row {} references nonexistent row {} in table {}.",
-                                                                      key.first, key.second, missing->second, missing->first));
+      return violation("referential integrity violation",
+                       fmt::format("Table {} row {} references nonexistent row {} in table {}.", key.first, key.second,
+                                   missing->second, missing->first));
     }
   }
   return {};
@@ -103,9 +105,11 @@ Checked<void> MemoryTransaction::check_max_rows() const {
     const TableSchema& table = *schema_.table(key.first);
     const auto rows = data_.tables.at(key.first).size();
     if (rows > table.max_rows) {
-      return violation("constraint violation",
-                       fmt::format("transaction causes \"{}\" table to contain {} rows, greater than the schema-defined limit of {} row(s)",
-                                   key.first, rows, table.max_rows));
+      return violation(
+          "constraint violation",
+          fmt::format(
+              "transaction causes \"{}\" table to contain {} rows, greater than the schema-defined limit of {} row(s)",
+              key.first, rows, table.max_rows));
     }
   }
   return {};
@@ -154,14 +158,17 @@ Checked<void> MemoryTransaction::drop_weak_references_of(const Target& target, c
     }
     if (kept.keys.size() == datum.keys.size()) continue;
     if (kept.keys.size() < type.min) {
-      return violation("constraint violation", fmt::format("Weak references of column {} in {} row {} would leave it too few.", name, target.name, uuid));
+      return violation(
+          "constraint violation",
+          fmt::format("Weak references of column {} in {} row {} would leave it too few.", name, target.name, uuid));
     }
     touch(target, uuid)[column.position] = std::move(kept);
   }
   return {};
 }
 
-std::vector<Datum> MemoryTransaction::index_key(const TableSchema& table, std::size_t index, const StoredRow& row) const {
+std::vector<Datum> MemoryTransaction::index_key(const TableSchema& table, std::size_t index,
+                                                const StoredRow& row) const {
   std::vector<Datum> key;
   for (const auto& column : table.indexes[index]) key.push_back(row[table.columns.at(column).position]);
   return key;
@@ -181,15 +188,18 @@ Checked<void> MemoryTransaction::check_indexes() const {
         const auto other = index->second.find(value);
         if (other != index->second.end() && !before_.contains({key.first, other->second})) {
           return violation("constraint violation",
-                           fmt::format("Transaction causes multiple rows in \"{}\" table to have identical values for index on {}: {} and {}",
+                           fmt::format("Transaction causes multiple rows in \"{}\" table to have identical values for "
+                                       "index on {}: {} and {}",
                                        key.first, fmt::join(table.indexes[i], ", "), key.second, other->second));
         }
       }
       const auto [other, is_new] = fresh[id].emplace(std::move(value), key.second);
       if (!is_new) {
-        return violation("constraint violation",
-                         fmt::format("Transaction causes multiple rows in \"{}\" table to have identical values for index on {}: {} and {}",
-                                     key.first, fmt::join(table.indexes[i], ", "), key.second, other->second));
+        return violation(
+            "constraint violation",
+            fmt::format(
+                "Transaction causes multiple rows in \"{}\" table to have identical values for index on {}: {} and {}",
+                key.first, fmt::join(table.indexes[i], ", "), key.second, other->second));
       }
     }
   }
@@ -208,7 +218,8 @@ void MemoryTransaction::update_bookkeeping() {
   reference_changes_.clear();
   for (const auto& [key, before] : before_) {
     const TableSchema& table = *schema_.table(key.first);
-    for (std::size_t i = 0; before && i < table.indexes.size(); ++i) data_.indexes[{key.first, i}].erase(index_key(table, i, *before));
+    for (std::size_t i = 0; before && i < table.indexes.size(); ++i)
+      data_.indexes[{key.first, i}].erase(index_key(table, i, *before));
   }
   for (const auto& [key, _] : before_) {
     const TableSchema& table = *schema_.table(key.first);

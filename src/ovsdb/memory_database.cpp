@@ -99,7 +99,9 @@ void MemoryDatabase::serve(const boost::json::array& operations, std::uint64_t i
     case Fate::refuse:
       travel(to_client_, [this, id] { answer(id, fail(ErrorCode::unavailable, "OVSDB: resources exhausted")); });
       return;
-    case Fate::drop_before_commit: disconnect(); return;
+    case Fate::drop_before_commit:
+      disconnect();
+      return;
     case Fate::drop_after_commit:
       store_.execute(operations);
       disconnect();

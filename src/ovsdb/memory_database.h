@@ -1,7 +1,8 @@
 #pragma once
 
-// A connection to a MemoryStore: ovsdb::Database without a socket, for the simulator and for tests. Several may share one
-// store. Messages travel through the Scheduler in order, each way; the notification of a transaction arrives before its reply.
+// A connection to a MemoryStore: ovsdb::Database without a socket, for the simulator and for tests. Several may share
+// one store. Messages travel through the Scheduler in order, each way; the notification of a transaction arrives before
+// its reply.
 
 #include <cstdint>
 #include <deque>
@@ -27,7 +28,7 @@ class MemoryDatabase final : public Database {
 
   struct Faults {
     std::function<Fate(const boost::json::array& operations)> fate;  // absent: deliver
-    std::function<Duration()> delay;                                 // of one message, either way; absent: the next turn
+    std::function<Duration()> delay;  // of one message, either way; absent: the next turn
     Duration reconnect_after = std::chrono::seconds(1);
   };
 
@@ -47,7 +48,8 @@ class MemoryDatabase final : public Database {
   // runs. Reconnects after Faults::reconnect_after.
   void disconnect();
 
-  // While unreachable, connecting fails and is tried again after Faults::reconnect_after. Going unreachable disconnects.
+  // While unreachable, connecting fails and is tried again after Faults::reconnect_after. Going unreachable
+  // disconnects.
   void set_reachable(bool reachable);
 
   [[nodiscard]] bool connected() const { return connected_; }

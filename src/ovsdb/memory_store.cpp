@@ -1,8 +1,8 @@
 #include "ovsdb/memory_store.h"
 
-#include <utility>
-
 #include <fmt/format.h>
+
+#include <utility>
 
 namespace berth::ovsdb {
 
@@ -52,8 +52,8 @@ std::string MemoryStore::new_uuid() {
   };
   const std::uint64_t a = next();
   const std::uint64_t b = next();
-  return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xFFFF, a & 0xFFF, 0x8000 | ((b >> 48) & 0x3FFF),
-                     b & 0xFFFF'FFFF'FFFFULL);
+  return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xFFFF, a & 0xFFF,
+                     0x8000 | ((b >> 48) & 0x3FFF), b & 0xFFFF'FFFF'FFFFULL);
 }
 
 }  // namespace berth::ovsdb

@@ -23,9 +23,9 @@ class MemoryStore {
   // Equal seeds give equal sequences of row UUIDs.
   explicit MemoryStore(Schema schema, std::uint64_t seed = 1);
 
-  // Executes one transaction at once: all of it or nothing. Returns the result array of RFC 7047 section 4.1.3: one entry
-  // per operation (null behind a failed one), and a further one if the commit failed. Differs from ovsdb-server in that
-  // `wait` never waits, "_version" does not exist, and "assert" and the lock methods are unknown.
+  // Executes one transaction at once: all of it or nothing. Returns the result array of RFC 7047 section 4.1.3: one
+  // entry per operation (null behind a failed one), and a further one if the commit failed. Differs from ovsdb-server
+  // in that `wait` never waits, "_version" does not exist, and "assert" and the lock methods are unknown.
   boost::json::array execute(const boost::json::array& operations);
 
   [[nodiscard]] const Schema& schema() const { return schema_; }

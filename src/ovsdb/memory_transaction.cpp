@@ -1,9 +1,10 @@
 #include "ovsdb/memory_transaction.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include "ovsdb/condition.h"
 
@@ -105,7 +106,8 @@ Checked<json::object> MemoryTransaction::insert(const json::object& op, Target t
   if (const auto* name = op.if_contains("uuid-name"); name != nullptr && name->is_string()) {
     uuid = names()(name->get_string()).text;
     if (!inserted_names_.emplace(uuid, true).second) {
-      return violation("duplicate uuid-name", fmt::format("This \"uuid-name\" appeared on an earlier \"insert\" operation."));
+      return violation("duplicate uuid-name",
+                       fmt::format("This \"uuid-name\" appeared on an earlier \"insert\" operation."));
     }
   } else {
     uuid = new_uuid_();
@@ -159,7 +161,8 @@ Checked<json::object> MemoryTransaction::mutate(const json::object& op, Target t
     }
     const auto column = target.schema.columns.find(std::string((*m)[0].get_string()));
     if (column == target.schema.columns.end()) {
-      return violation("unknown column", fmt::format("No column {} in table {}.", std::string_view((*m)[0].get_string()), target.name));
+      return violation("unknown column",
+                       fmt::format("No column {} in table {}.", std::string_view((*m)[0].get_string()), target.name));
     }
     if (!column->second.is_mutable) return violation("constraint violation", "Cannot mutate immutable column.");
     for (const auto& uuid : *rows) {
@@ -205,7 +208,8 @@ Checked<json::object> MemoryTransaction::wait(const json::object& op, Target tar
       const auto* value = row.get_object().if_contains(name);
       const auto column = target.schema.columns.find(name);
       const ColumnType type = name == "_uuid" ? uuid_type() : column->second.type;
-      Checked<Datum> datum = value == nullptr ? Checked<Datum>(default_datum(type)) : parse_datum(*value, type, names());
+      Checked<Datum> datum =
+          value == nullptr ? Checked<Datum>(default_datum(type)) : parse_datum(*value, type, names());
       if (!datum) return tl::unexpected(datum.error());
       canonical.emplace(name, to_json(*datum, type));
     }
@@ -254,8 +258,10 @@ Checked<std::vector<std::string>> MemoryTransaction::matching(const json::object
   std::vector<std::string> out;
   const auto test = [&](const std::string& id, const StoredRow& row) -> Checked<void> {
     for (const auto& clause : clauses) {
-      auto ok = clause.column == nullptr ? holds(clause.function, Datum{{Uuid{id}}, {}}, uuid, *clause.argument, names())
-                                         : holds(clause.function, row[clause.column->position], clause.column->type, *clause.argument, names());
+      auto ok =
+          clause.column == nullptr
+              ? holds(clause.function, Datum{{Uuid{id}}, {}}, uuid, *clause.argument, names())
+              : holds(clause.function, row[clause.column->position], clause.column->type, *clause.argument, names());
       if (!ok) return tl::unexpected(ok.error());
       if (!*ok) return {};
     }
@@ -294,7 +300,8 @@ Checked<std::vector<std::string>> MemoryTransaction::read_columns(const json::ob
   return out;
 }
 
-Checked<std::vector<std::pair<const ColumnSchema*, Datum>>> MemoryTransaction::read_row(const json::value& v, const Target& target) {
+Checked<std::vector<std::pair<const ColumnSchema*, Datum>>> MemoryTransaction::read_row(const json::value& v,
+                                                                                        const Target& target) {
   if (!v.is_object()) return syntax_error("\"row\" must be an object");
   std::vector<std::pair<const ColumnSchema*, Datum>> out;
   for (const auto& [name, value] : v.get_object()) {
@@ -310,7 +317,8 @@ Checked<std::vector<std::pair<const ColumnSchema*, Datum>>> MemoryTransaction::r
   return out;
 }
 
-json::object MemoryTransaction::project(const Target& target, const std::string& uuid, const std::vector<std::string>& columns) const {
+json::object MemoryTransaction::project(const Target& target, const std::string& uuid,
+                                        const std::vector<std::string>& columns) const {
   const StoredRow& row = target.rows.at(uuid);
   json::object out;
   for (const auto& name : columns) {

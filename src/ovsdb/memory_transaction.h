@@ -25,7 +25,8 @@ using StoredTable = std::map<std::string, StoredRow>;
 struct StoredData {
   std::map<std::string, StoredTable> tables;
   std::unordered_map<std::string, std::size_t> strong_references;  // row -> how many point at it; 0 is absent
-  std::map<std::pair<std::string, std::size_t>, std::map<std::vector<Datum>, std::string>> indexes;  // (table, index) -> key -> row
+  std::map<std::pair<std::string, std::size_t>, std::map<std::vector<Datum>, std::string>>
+      indexes;  // (table, index) -> key -> row
 };
 
 [[nodiscard]] Row to_row(const TableSchema& table, const StoredRow& row);
@@ -59,8 +60,10 @@ class MemoryTransaction {
 
   Checked<std::vector<std::string>> matching(const boost::json::object& op, const Target& target);
   Checked<std::vector<std::string>> read_columns(const boost::json::object& op, const Target& target) const;
-  Checked<std::vector<std::pair<const ColumnSchema*, Datum>>> read_row(const boost::json::value& json, const Target& target);
-  [[nodiscard]] boost::json::object project(const Target& target, const std::string& uuid, const std::vector<std::string>& columns) const;
+  Checked<std::vector<std::pair<const ColumnSchema*, Datum>>> read_row(const boost::json::value& json,
+                                                                       const Target& target);
+  [[nodiscard]] boost::json::object project(const Target& target, const std::string& uuid,
+                                            const std::vector<std::string>& columns) const;
 
   StoredRow& touch(const Target& target, const std::string& uuid);
   void touch_for_removal(const std::string& table, const std::string& uuid);
@@ -83,7 +86,7 @@ class MemoryTransaction {
   const Schema& schema_;
   StoredData& data_;
   std::function<std::string()> new_uuid_;
-  std::map<Key, std::optional<StoredRow>> before_;  // every row touched; absent: was not there
+  std::map<Key, std::optional<StoredRow>> before_;         // every row touched; absent: was not there
   std::map<std::string, std::string, std::less<>> named_;  // uuid-name -> UUID
   std::map<std::string, bool> inserted_names_;
   std::map<std::string, std::ptrdiff_t> reference_changes_;

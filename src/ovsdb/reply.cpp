@@ -1,11 +1,12 @@
 #include "ovsdb/reply.h"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 namespace berth::ovsdb {
 
@@ -24,7 +25,8 @@ ErrorCode classify(std::string_view error, std::size_t position, bool at_commit)
   if (error == "referential integrity violation") return ErrorCode::conflict;
   if (error == "constraint violation") return at_commit ? ErrorCode::conflict : ErrorCode::invalid;
   if (error == "not owner") return ErrorCode::fenced;
-  if (error == "resources exhausted" || error == "I/O error" || error == "cluster error" || error == "not leader" || error == "canceled") {
+  if (error == "resources exhausted" || error == "I/O error" || error == "cluster error" || error == "not leader" ||
+      error == "canceled") {
     return ErrorCode::unavailable;
   }
   return ErrorCode::invalid;
@@ -47,11 +49,13 @@ Result<json::array> read_results(const json::array& operations, json::array resu
     const std::string error = text_member(*o, "error");
     const std::string details = text_member(*o, "details");
     return fail(classify(error, i, at_commit),
-                fmt::format("OVSDB {}: {}{}{}", at_commit ? "commit" : fmt::format("operation {} ({})", i, operation_name(operations[i])), error,
-                            details.empty() ? "" : ": ", details));
+                fmt::format("OVSDB {}: {}{}{}",
+                            at_commit ? "commit" : fmt::format("operation {} ({})", i, operation_name(operations[i])),
+                            error, details.empty() ? "" : ": ", details));
   }
   if (results.size() != operations.size()) {
-    return fail(ErrorCode::internal, fmt::format("OVSDB: {} results for {} operations", results.size(), operations.size()));
+    return fail(ErrorCode::internal,
+                fmt::format("OVSDB: {} results for {} operations", results.size(), operations.size()));
   }
   return results;
 }

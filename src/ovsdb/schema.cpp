@@ -1,8 +1,9 @@
 #include "ovsdb/schema.h"
 
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
-#include <fmt/format.h>
 
 namespace berth::ovsdb {
 
@@ -67,8 +68,10 @@ Result<BaseType> parse_base_type(const json::value& v) {
                       read_count(*o, "minLength", out.min_length), read_count(*o, "maxLength", out.max_length)}) {
     if (!status) return fail(status.error());
   }
-  if (const auto* table = o->if_contains("refTable"); table != nullptr && table->is_string()) out.ref_table = table->get_string();
-  if (const auto* kind = o->if_contains("refType"); kind != nullptr && kind->is_string()) out.strong = kind->get_string() != "weak";
+  if (const auto* table = o->if_contains("refTable"); table != nullptr && table->is_string())
+    out.ref_table = table->get_string();
+  if (const auto* kind = o->if_contains("refType"); kind != nullptr && kind->is_string())
+    out.strong = kind->get_string() != "weak";
   return out;
 }
 
@@ -112,7 +115,8 @@ Result<std::vector<std::vector<std::string>>> parse_indexes(const json::value& v
     if (!entry.is_array()) return bad("an index is not an array");
     auto& index = out.emplace_back();
     for (const auto& column : entry.get_array()) {
-      if (!column.is_string() || !table.columns.contains(std::string(column.get_string()))) return bad("an index names no column");
+      if (!column.is_string() || !table.columns.contains(std::string(column.get_string())))
+        return bad("an index names no column");
       index.emplace_back(column.get_string());
     }
   }
@@ -163,11 +167,14 @@ Result<Schema> Schema::parse(const json::object& o) {
   }
   Schema out;
   out.name = name->get_string();
-  if (const auto* version = o.if_contains("version"); version != nullptr && version->is_string()) out.version = version->get_string();
+  if (const auto* version = o.if_contains("version"); version != nullptr && version->is_string())
+    out.version = version->get_string();
   bool any_root = false;
   for (const auto& [table, value] : tables->get_object()) {
     auto parsed = parse_table(value);
-    if (!parsed) return fail(parsed.error().with_context(fmt::format("OVSDB schema {}: table {}", out.name, std::string_view(table))));
+    if (!parsed)
+      return fail(
+          parsed.error().with_context(fmt::format("OVSDB schema {}: table {}", out.name, std::string_view(table))));
     any_root = any_root || parsed->is_root;
     out.tables.emplace(table, std::move(*parsed));
   }

@@ -1,11 +1,12 @@
 #include "ovsdb/value.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 namespace berth::ovsdb {
 
@@ -27,7 +28,8 @@ Checked<Atom> parse_uuid(const json::value& v, const NamedUuids& names) {
     const std::string_view s = text->get_string();
     if (!is_uuid(s)) return syntax_error(fmt::format("\"{}\" is not a valid UUID", s));
     std::string lower(s);
-    std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
+    std::ranges::transform(lower, lower.begin(),
+                           [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
     return Atom(Uuid{std::move(lower)});
   }
   if (const auto* name = tagged(v, "named-uuid"); name != nullptr && name->is_string() && names) {
@@ -54,15 +56,17 @@ Checked<Atom> parse_atom(const json::value& v, AtomType type, const NamedUuids& 
     case AtomType::string:
       if (v.is_string()) return Atom(std::string(v.get_string()));
       return syntax_error("expected string");
-    case AtomType::uuid: return parse_uuid(v, names);
+    case AtomType::uuid:
+      return parse_uuid(v, names);
   }
   return syntax_error("unknown atomic type");
 }
 
 Checked<void> check_count(const Datum& datum, const ColumnType& type) {
   if (datum.keys.size() >= type.min && datum.keys.size() <= type.max) return {};
-  return syntax_error(fmt::format("{} must have {} to {} members but {} are present", type.is_map() ? "map" : "set", type.min,
-                                  type.max == ColumnType::kUnlimited ? "unlimited" : std::to_string(type.max), datum.keys.size()));
+  return syntax_error(fmt::format("{} must have {} to {} members but {} are present", type.is_map() ? "map" : "set",
+                                  type.min, type.max == ColumnType::kUnlimited ? "unlimited" : std::to_string(type.max),
+                                  datum.keys.size()));
 }
 
 Checked<Datum> parse_map(const json::value& pairs, const ColumnType& type, const NamedUuids& names) {
@@ -80,7 +84,8 @@ Checked<Datum> parse_map(const json::value& pairs, const ColumnType& type, const
   std::ranges::sort(parsed, [](const auto& a, const auto& b) { return a.first < b.first; });
   Datum out;
   for (auto& [key, value] : parsed) {
-    if (!out.keys.empty() && out.keys.back() == key) return violation("constraint violation", "map contains duplicate key");
+    if (!out.keys.empty() && out.keys.back() == key)
+      return violation("constraint violation", "map contains duplicate key");
     out.keys.push_back(std::move(key));
     out.values.push_back(std::move(value));
   }
@@ -96,36 +101,47 @@ Checked<Datum> parse_set(const json::value& members, const ColumnType& type, con
     out.keys.push_back(std::move(*atom));
   }
   std::ranges::sort(out.keys);
-  if (std::ranges::adjacent_find(out.keys) != out.keys.end()) return violation("constraint violation", "set contains duplicate");
+  if (std::ranges::adjacent_find(out.keys) != out.keys.end())
+    return violation("constraint violation", "set contains duplicate");
   return out;
 }
 
 Checked<void> check_atom(const Atom& atom, const BaseType& type) {
   const auto out_of_range = [](const std::string& value, const std::string& low, const std::string& high) {
-    return violation("constraint violation", fmt::format("{} is not in the valid range {} to {} (inclusive)", value, low, high));
+    return violation("constraint violation",
+                     fmt::format("{} is not in the valid range {} to {} (inclusive)", value, low, high));
   };
   if (!type.allowed.empty() && std::ranges::find(type.allowed, atom) == type.allowed.end()) {
-    return violation("constraint violation", fmt::format("{} is not one of the allowed values", json::serialize(to_json(atom))));
+    return violation("constraint violation",
+                     fmt::format("{} is not one of the allowed values", json::serialize(to_json(atom))));
   }
-  if (const auto* i = std::get_if<std::int64_t>(&atom); i != nullptr && (*i < type.min_integer || *i > type.max_integer)) {
+  if (const auto* i = std::get_if<std::int64_t>(&atom);
+      i != nullptr && (*i < type.min_integer || *i > type.max_integer)) {
     return out_of_range(std::to_string(*i), std::to_string(type.min_integer), std::to_string(type.max_integer));
   }
   if (const auto* r = std::get_if<double>(&atom); r != nullptr && (*r < type.min_real || *r > type.max_real)) {
     return out_of_range(fmt::format("{}", *r), fmt::format("{}", type.min_real), fmt::format("{}", type.max_real));
   }
-  if (const auto* s = std::get_if<std::string>(&atom); s != nullptr && (s->size() < type.min_length || s->size() > type.max_length)) {
-    return violation("constraint violation", fmt::format("\"{}\" has a length outside {} to {}", *s, type.min_length, type.max_length));
+  if (const auto* s = std::get_if<std::string>(&atom);
+      s != nullptr && (s->size() < type.min_length || s->size() > type.max_length)) {
+    return violation("constraint violation",
+                     fmt::format("\"{}\" has a length outside {} to {}", *s, type.min_length, type.max_length));
   }
   return {};
 }
 
 Atom default_atom(AtomType type) {
   switch (type) {
-    case AtomType::integer: return std::int64_t{0};
-    case AtomType::real: return 0.0;
-    case AtomType::boolean: return false;
-    case AtomType::string: return std::string();
-    case AtomType::uuid: break;
+    case AtomType::integer:
+      return std::int64_t{0};
+    case AtomType::real:
+      return 0.0;
+    case AtomType::boolean:
+      return false;
+    case AtomType::string:
+      return std::string();
+    case AtomType::uuid:
+      break;
   }
   return Uuid{"00000000-0000-0000-0000-000000000000"};
 }
@@ -168,7 +184,8 @@ Checked<Datum> parse_datum(const json::value& v, const ColumnType& type, const N
   if (type.is_map()) {
     const auto* pairs = tagged(v, "map");
     // An empty set is accepted where a map is meant, as ovsdb-server does.
-    if (pairs == nullptr && tagged(v, "set") != nullptr && tagged(v, "set")->is_array() && tagged(v, "set")->get_array().empty()) {
+    if (pairs == nullptr && tagged(v, "set") != nullptr && tagged(v, "set")->is_array() &&
+        tagged(v, "set")->get_array().empty()) {
       out = Datum{};
     } else if (pairs == nullptr) {
       return syntax_error("expected a map");

@@ -1,7 +1,7 @@
 #pragma once
 
-// OVSDB values (RFC 7047, section 5.1) and the types that columns give them. Scalars, optional scalars, sets and maps are
-// all one thing, a Datum; its column's type says how it is written in JSON.
+// OVSDB values (RFC 7047, section 5.1) and the types that columns give them. Scalars, optional scalars, sets and maps
+// are all one thing, a Datum; its column's type says how it is written in JSON.
 
 #include <cstdint>
 #include <functional>
@@ -88,7 +88,8 @@ using Checked = tl::expected<T, Violation>;
 }
 
 // Accepts a bare atom for a set of one. Without `names` a named UUID is a syntax error.
-[[nodiscard]] Checked<Datum> parse_datum(const boost::json::value& json, const ColumnType& type, const NamedUuids& names = {});
+[[nodiscard]] Checked<Datum> parse_datum(const boost::json::value& json, const ColumnType& type,
+                                         const NamedUuids& names = {});
 
 // Whether every atom obeys the type's enumeration, range and length.
 [[nodiscard]] Checked<void> check_atoms(const Datum& datum, const ColumnType& type);
