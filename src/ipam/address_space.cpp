@@ -181,21 +181,21 @@ SpaceCounts AddressSpace::counts() const {
   return counts;
 }
 
-SpaceUsage AddressSpace::usage() const {
-  SpaceUsage usage{whole(cidr_).size(), used_, reserved_, general_.free};
-  usage.available.add(general_.released);
+RangeSet AddressSpace::available() const {
+  RangeSet all = general_.released;
+  all.add(general_.free);
   for (const auto& [name, pool] : pools_) {
-    usage.available.add(pool.supply.free);
-    usage.available.add(pool.supply.released);
+    all.add(pool.supply.free);
+    all.add(pool.supply.released);
   }
-  return usage;
+  return all;
 }
 
-std::optional<SpaceUsage> AddressSpace::pool_usage(std::string_view pool) const {
+std::optional<PoolUsage> AddressSpace::pool_usage(std::string_view pool) const {
   const auto it = pools_.find(pool);
   if (it == pools_.end()) return std::nullopt;
   const RangeSet ranges = it->second.ranges.intersection(whole(cidr_));
-  SpaceUsage usage{ranges.size(), used_.intersection(ranges), reserved_.intersection(ranges), it->second.supply.free};
+  PoolUsage usage{ranges.size(), used_.intersection(ranges), reserved_.intersection(ranges), it->second.supply.free};
   usage.available.add(it->second.supply.released);
   return usage;
 }

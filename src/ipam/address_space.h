@@ -29,8 +29,8 @@ struct SpaceCounts {
   net::Uint128 pooled = 0;     // the part of them that named pools keep
 };
 
-struct SpaceUsage {
-  net::Uint128 size = 0;
+struct PoolUsage {
+  net::Uint128 size = 0;  // inside the CIDR
   net::RangeSet used;
   net::RangeSet reserved;
   net::RangeSet available;
@@ -68,8 +68,9 @@ class AddressSpace {
   void give_back(const net::Address& a);
 
   [[nodiscard]] SpaceCounts counts() const;  // O(pools)
-  [[nodiscard]] SpaceUsage usage() const;
-  [[nodiscard]] std::optional<SpaceUsage> pool_usage(std::string_view pool) const;
+  [[nodiscard]] const net::RangeSet& used() const { return used_; }
+  [[nodiscard]] net::RangeSet available() const;
+  [[nodiscard]] std::optional<PoolUsage> pool_usage(std::string_view pool) const;
 
   [[nodiscard]] Status check() const;
   [[nodiscard]] net::RangeSet taken() const;  // used and strays

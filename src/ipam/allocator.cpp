@@ -36,15 +36,6 @@ std::string join_cidrs(const std::vector<Cidr>& cidrs) {
   return text.empty() ? "no cidrBlock" : text;
 }
 
-Usage to_usage(const SpaceUsage& space) {
-  return {space.size,
-          space.used.size(),
-          space.reserved.size(),
-          space.available.size(),
-          space.used.to_string(),
-          space.available.to_string()};
-}
-
 }  // namespace
 
 std::string_view to_string(Denial denial) {
@@ -114,7 +105,12 @@ bool Allocator::has_pool(const std::string& pool) const { return space(Family::v
 std::optional<Usage> Allocator::pool_usage(const std::string& pool, Family family) const {
   const auto usage = space(family).pool_usage(pool);
   if (!usage) return std::nullopt;
-  return to_usage(*usage);
+  return Usage{usage->size,
+               usage->used.size(),
+               usage->reserved.size(),
+               usage->available.size(),
+               usage->used.to_string(),
+               usage->available.to_string()};
 }
 
 tl::expected<Lease, Refusal> Allocator::acquire(const Ask& ask, Random& random) {
@@ -332,7 +328,12 @@ bool Allocator::has_room(std::optional<Family> only, const std::string& pool) co
   return std::ranges::all_of(spaces_, [&](const auto& space) { return !space.cidr() || space.next(pool); });
 }
 
-Usage Allocator::usage(Family family) const { return to_usage(space(family).usage()); }
+Usage Allocator::usage(Family family) const {
+  const auto& of = space(family);
+  const auto counts = of.counts();
+  return {counts.size,      counts.used,           counts.reserved,
+          counts.available, of.used().to_string(), of.available().to_string()};
+}
 
 Status Allocator::check() const {
   const auto wrong = [&](std::string message) {

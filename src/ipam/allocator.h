@@ -12,7 +12,7 @@
 // Cost: O(log holes) per operation, whatever the subnet's size.
 
 #include <array>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -126,6 +126,10 @@ class Allocator {
 
  private:
   using Owner = const std::string*;  // the key in leases_, which never moves
+  struct OwnerHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view owner) const noexcept { return std::hash<std::string_view>{}(owner); }
+  };
 
   [[nodiscard]] const AddressSpace& space(net::Family family) const {
     return spaces_[static_cast<std::size_t>(family)];
@@ -143,8 +147,8 @@ class Allocator {
   void forget_mac(const net::Mac& mac, Owner owner);
 
   Config config_;
-  std::array<AddressSpace, 2> spaces_;  // by Family
-  std::map<std::string, Lease, std::less<>> leases_;
+  std::array<AddressSpace, 2> spaces_;                                         // by Family
+  std::unordered_map<std::string, Lease, OwnerHash, std::equal_to<>> leases_;  // never walked to decide anything
   std::unordered_map<net::Address, Owner> holder_;
   std::unordered_multimap<std::uint64_t, Owner> mac_holder_;  // several only by adopt()
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 #include <ostream>
 
@@ -135,8 +136,18 @@ Bits parse_v6(std::string_view text, std::string& why) {
   return bits;
 }
 
+void append_number(std::string& text, unsigned value, int base) {
+  std::array<char, 8> digits;
+  text.append(digits.data(), std::to_chars(digits.begin(), digits.end(), value, base).ptr);
+}
+
 std::string v4_text(std::uint32_t bits) {
-  return fmt::format("{}.{}.{}.{}", bits >> 24, bits >> 16 & 0xFF, bits >> 8 & 0xFF, bits & 0xFF);
+  std::string text;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    if (shift != 24) text += '.';
+    append_number(text, bits >> shift & 0xFF, 10);
+  }
+  return text;
 }
 
 // RFC 5952 4.2: "::" replaces the longest run of at least two zero groups, the first of equals.
@@ -169,7 +180,7 @@ std::string v6_text(Uint128 bits) {
       continue;
     }
     if (!text.empty() && text.back() != ':') text += ':';
-    fmt::format_to(std::back_inserter(text), "{:x}", groups[i]);
+    append_number(text, groups[i], 16);
   }
   return text;
 }

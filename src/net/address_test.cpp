@@ -8,6 +8,7 @@
 #include <array>
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include "net/generators.h"
 
@@ -113,6 +114,25 @@ TEST(Address, LongInputIsCutInTheMessage) {
   ASSERT_FALSE(parsed);
   EXPECT_LT(parsed.error().message.size(), 400U);
   EXPECT_THAT(parsed.error().message, HasSubstr("and 99920 more bytes"));
+}
+
+TEST(Address, AnyBytesCanBeShownInTheMessage) {
+  struct Row {
+    std::string_view text;
+    const char* shown;
+  };
+  const Row rows[] = {
+      {"0\xe4\xe4\xe4"
+       "0",
+       R"("0\xe4\xe4\xe40")"},  // not UTF-8
+      {std::string_view("a\0b", 3), R"("a\x00b")"},
+      {"\"\\\n\t\x7f", R"("\"\\\n\t\x7f")"},
+  };
+  for (const auto& row : rows) {
+    const auto parsed = Address::parse(row.text);
+    ASSERT_FALSE(parsed);
+    EXPECT_THAT(parsed.error().message, HasSubstr(row.shown));
+  }
 }
 
 TEST(Address, OrdersByFamilyThenNumber) {
