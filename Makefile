@@ -44,9 +44,7 @@ tsan: deps ## unit tests and simulator under ThreadSanitizer
 	@scripts/run-tests --build build/tsan --label 'unit|sim' --sanitized
 
 fuzz: deps ## every fuzz target for FUZZ_SECONDS (20)
-	cmake --preset fuzz
-	cmake --build build/fuzz -j $(JOBS)
-	scripts/run-fuzz build/fuzz $(FUZZ_SECONDS)
+	fuzz/run $(FUZZ_SECONDS)
 
 bench: deps ## the micro-benchmarks
 	cmake --preset bench
