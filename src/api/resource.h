@@ -24,6 +24,8 @@ enum class Kind {
   ip_pool,
   vpc,
   vip,
+  deployment,   // these two only berth-dev handles
+  replica_set,
 };
 
 struct Resource {
@@ -51,6 +53,8 @@ inline constexpr std::array kResources = {
     Resource{Kind::ip_pool, "kubeovn.io", "v1", "ippools", "IPPool", false, true},
     Resource{Kind::vpc, "kubeovn.io", "v1", "vpcs", "Vpc", false, true},
     Resource{Kind::vip, "kubeovn.io", "v1", "vips", "Vip", false, false},
+    Resource{Kind::deployment, "apps", "v1", "deployments", "Deployment", true, true},
+    Resource{Kind::replica_set, "apps", "v1", "replicasets", "ReplicaSet", true, true},
 };
 
 [[nodiscard]] constexpr const Resource& resource_of(Kind kind) { return kResources[static_cast<std::size_t>(kind)]; }
