@@ -48,7 +48,18 @@ void apply_token(std::string_view authorization, const std::vector<BearerToken>&
 
 void ServerCore::post(std::function<void()> fn) {
   const std::lock_guard lock(mutex);
-  if (!stopped) asio::post(io, std::move(fn));
+  if (stopped) return;
+  mailbox_.push_back(std::move(fn));
+  if (mailbox_.size() == 1) asio::post(io, [this] { drain(); });
+}
+
+void ServerCore::drain() {
+  std::vector<std::function<void()>> batch;
+  {
+    const std::lock_guard lock(mutex);
+    batch.swap(mailbox_);
+  }
+  for (auto& fn : batch) fn();
 }
 
 void Deadline::set(std::chrono::milliseconds after, std::function<void()> fn) {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_set>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -34,8 +35,15 @@ struct ServerCore {
   std::mutex mutex;
   bool stopped = false;  // guarded by mutex; then nothing is posted any more, and io runs out of work
 
-  // Runs fn on the I/O thread; dropped once the server has stopped.
+  // Runs fn on the I/O thread, in order of posting; dropped once the server has stopped. asio::post alone does not keep
+  // that order: what the I/O thread posts itself it queues apart until its present handler returns, so that another
+  // thread could overtake it, and a chunk its head.
   void post(std::function<void()> fn);
+
+ private:
+  void drain();
+
+  std::vector<std::function<void()>> mailbox_;  // guarded by mutex; a drain() is under way while it is not empty
 };
 
 // A timer that can be set again and again; fires at most once per set().
