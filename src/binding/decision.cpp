@@ -1,0 +1,272 @@
+#include "binding/decision.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "api/annotations.h"
+
+namespace berth::binding {
+namespace {
+
+constexpr std::array<std::pair<Rule, std::string_view>, 9> kRuleNames{{
+    {Rule::pod_subnet, "pod-subnet"},
+    {Rule::pod_pool, "pod-pool"},
+    {Rule::namespace_subnets, "namespace-subnets"},
+    {Rule::claimed, "claimed"},
+    {Rule::expected, "expected"},
+    {Rule::settling, "settling"},
+    {Rule::vpc_default, "vpc-default"},
+    {Rule::cluster_default, "default"},
+    {Rule::attachment, "attachment"},
+}};
+
+// A subnet that a rule proposes; absent: it is named, but not there.
+struct Candidate {
+  std::string name;
+  std::optional<SubnetView> view;
+};
+
+std::string quoted(const std::vector<net::Address>& addresses) { return api::to_string(addresses); }
+
+class Decider {
+ public:
+  Decider(const api::Pod& pod, const NetworkRequest& request, const Knowledge& knowledge) : pod_(pod), request_(request), world_(knowledge) {}
+
+  Decision run() {
+    if (!request_.is_default()) return attachment();
+    if (request_.subnet) return from({named(*request_.subnet)}, Rule::pod_subnet, {});
+    if (request_.pool) return by_pool();
+
+    const api::Namespace* ns = world_.find_namespace(pod_.meta.ns);
+    const WaitKey ns_key{WaitKey::Kind::namespace_, pod_.meta.ns};
+    if (ns == nullptr) return wait(Rule::settling, {ns_key}, fmt::format("Namespace {}, which is not known yet", pod_.meta.ns));
+    note(fmt::format("Namespace/{}", ns->meta.name), ns->meta.generation, "namespace of the pod");
+
+    if (auto decided = by_claims(*ns, ns_key)) return std::move(*decided);
+    if (auto decided = by_expectation(*ns, ns_key)) return std::move(*decided);
+    return fallback(ns_key);
+  }
+
+ private:
+  [[nodiscard]] std::optional<Decision> by_claims(const api::Namespace& ns, const WaitKey& ns_key) {
+    const bool insist = world_.safeguards().late_binding;
+    std::vector<Candidate> candidates;
+    for (const std::string& name : user_subnets(ns)) candidates.push_back(named(name));
+    Rule rule = Rule::namespace_subnets;
+    if (candidates.empty()) {
+      rule = Rule::claimed;
+      for (SubnetView& view : world_.claimants(ns.meta.name)) candidates.push_back({view.name(), std::move(view)});
+    }
+    if (candidates.empty()) return std::nullopt;
+    Decision decided = from(std::move(candidates), rule, {ns_key});
+    if (!insist && decided.wait() != nullptr) return std::nullopt;
+    return decided;
+  }
+
+  [[nodiscard]] std::optional<Decision> by_expectation(const api::Namespace& ns, const WaitKey& ns_key) {
+    if (!world_.safeguards().late_binding) return std::nullopt;
+    const Expectation expectation = expectation_of(ns);
+    if (expectation == Expectation::any) {
+      return wait(Rule::expected, {ns_key}, fmt::format("any Subnet that claims namespace {} ({}: any)", ns.meta.name, api::kExpectsSubnetAnnotation));
+    }
+    if (const auto text = world_.inferred_expectation(ns.meta.name); text && expectation != Expectation::none) {
+      return wait(Rule::expected, {ns_key}, *text);
+    }
+    const TimePoint settled = world_.settled_at(ns.meta.name);
+    if (world_.safeguards().settle && expectation != Expectation::none && world_.now() < settled) {
+      Decision out = wait(Rule::settling, {ns_key}, fmt::format("a Subnet that may still claim namespace {}, which is new", ns.meta.name));
+      std::get<Wait>(out.outcome).until = settled;
+      return out;
+    }
+    return std::nullopt;
+  }
+
+  // Rules 7 and 8.
+  Decision fallback(const WaitKey& ns_key) {
+    if (world_.safeguards().fresh_reads && world_.safeguards().late_binding && !world_.is_fresh_for(pod_)) {
+      return wait(Rule::cluster_default, {ns_key, {WaitKey::Kind::fresh_read, pod_.meta.ns}}, "a consistent read of Subnets and Vpcs");
+    }
+    const api::Vpc* vpc = world_.vpc_of(pod_.meta.ns);
+    if (vpc == nullptr) return from({named(std::string(api::kDefaultSubnet))}, Rule::cluster_default, {ns_key});
+    note(fmt::format("Vpc/{}", vpc->meta.name), vpc->meta.generation, fmt::format("lists namespace {}", pod_.meta.ns));
+    const WaitKey vpc_key{WaitKey::Kind::vpc, vpc->meta.name};
+    if (!vpc->default_subnet.empty()) return from({named(vpc->default_subnet)}, Rule::vpc_default, {ns_key, vpc_key});
+    std::vector<Candidate> candidates;
+    for (SubnetView& view : world_.defaults_of(vpc->meta.name)) candidates.push_back({view.name(), std::move(view)});
+    if (candidates.empty()) {
+      return wait(Rule::vpc_default, {ns_key, vpc_key}, fmt::format("a default subnet of Vpc {}, which lists namespace {} and has none", vpc->meta.name, pod_.meta.ns));
+    }
+    return from(std::move(candidates), Rule::vpc_default, {ns_key, vpc_key});
+  }
+
+  Decision attachment() {
+    if (request_.subnet) return from({named(*request_.subnet)}, Rule::attachment, {});
+    std::vector<Candidate> candidates;
+    for (SubnetView& view : world_.of_provider(request_.provider)) candidates.push_back({view.name(), std::move(view)});
+    if (candidates.empty()) {
+      return wait(Rule::attachment, {{WaitKey::Kind::namespace_, pod_.meta.ns}, {WaitKey::Kind::subnet, "provider:" + request_.provider}},
+                  fmt::format("a Subnet of provider {}", request_.provider));
+    }
+    return from(std::move(candidates), Rule::attachment, {});
+  }
+
+  Decision by_pool() {
+    const WaitKey pool_key{WaitKey::Kind::pool, *request_.pool};
+    const api::IpPool* pool = world_.find_pool(*request_.pool);
+    if (pool == nullptr) return wait(Rule::pod_pool, {pool_key}, fmt::format("IPPool {}, which does not exist yet", *request_.pool));
+    note(fmt::format("IPPool/{}", pool->meta.name), pool->meta.generation, "named by the pod");
+    return from({named(pool->subnet)}, Rule::pod_pool, {pool_key});
+  }
+
+  // The first candidate that is ready, contains what was asked for by name, and has room.
+  Decision from(std::vector<Candidate> candidates, Rule rule, std::set<WaitKey> keys) {
+    std::vector<std::string> waiting_for;
+    std::set<WaitKey> wake = keys;
+    std::vector<std::string> outside;
+    for (Candidate& candidate : candidates) {
+      keys.insert({WaitKey::Kind::subnet, candidate.name});
+      const std::string object = fmt::format("Subnet/{}", candidate.name);
+      if (!candidate.view) {
+        note(object, 0, "named, does not exist");
+        wake.insert({WaitKey::Kind::subnet, candidate.name});
+        waiting_for.push_back(fmt::format("Subnet {}, which does not exist yet", candidate.name));
+        continue;
+      }
+      const SubnetView& view = *candidate.view;
+      const std::int64_t generation = view.object->meta.generation;
+      if (!fits(view)) {
+        note(object, generation, fmt::format("does not contain {}", quoted(request_.addresses)));
+        outside.push_back(fmt::format("{} ({})", candidate.name, api::to_string(view.cidrs)));
+        continue;
+      }
+      if (!view.ready) {
+        note(object, generation, "not ready: " + view.unready);
+        wake.insert({WaitKey::Kind::subnet, candidate.name});
+        waiting_for.push_back(fmt::format("Subnet {}, which is not ready: {}", candidate.name, view.unready));
+        continue;
+      }
+      auto narrowed = narrow(view, rule);
+      if (narrowed.refuse() != nullptr) {
+        std::get<Refuse>(narrowed.outcome).keys.merge(keys);
+        return finish(std::move(narrowed));
+      }
+      if (const Wait* w = narrowed.wait()) {
+        note(object, generation, w->for_what);
+        wake.insert(w->keys.begin(), w->keys.end());
+        wake.insert({WaitKey::Kind::subnet, candidate.name});
+        waiting_for.push_back(w->for_what);
+        continue;
+      }
+      note(object, generation, fmt::format("ready, with room: bound by rule {}", to_string(rule)));
+      return finish(std::move(narrowed));
+    }
+    if (!waiting_for.empty()) return wait(rule, std::move(wake), api::join(waiting_for, "; or "));
+    return refuse(rule, ipam::Denial::AddressOutOfRange, std::move(keys),
+                  fmt::format("Pod {}: address {} lies in none of the subnets that rule {} allows: {}; change annotation {} or the subnet",
+                              pod_.meta.key(), quoted(request_.addresses), to_string(rule), api::join(outside, ", "),
+                              api::annotation_key(request_.provider, api::suffix::kIpAddress)));
+  }
+
+  // An unready subnet whose CIDR is unknown may still turn out to fit.
+  [[nodiscard]] bool fits(const SubnetView& view) const {
+    if (view.cidrs.empty()) return !view.ready;
+    return std::ranges::all_of(request_.addresses, [&](const net::Address& a) { return view.contains(a); });
+  }
+
+  Decision narrow(const SubnetView& view, Rule rule) const {
+    Decision out;
+    out.rule = rule;
+    const std::string& subnet = view.name();
+    Bind bind{subnet, view.object->meta.uid, {}, request_.addresses, {}};
+    const auto room_wait = [&](const std::string& what) {
+      out.outcome = Wait{{{WaitKey::Kind::room, subnet}}, {}, fmt::format("an address in {}, which is full", what)};
+    };
+    if (!request_.literal_pool.empty()) {
+      for (const auto& entry : request_.literal_pool) {
+        if (std::ranges::all_of(entry, [&](const net::Address& a) { return view.contains(a); })) bind.alternatives.push_back(entry);
+      }
+      if (bind.alternatives.empty()) {
+        out.outcome = Refuse{ipam::Denial::AddressOutOfRange, {}, fmt::format("Pod {}: no address of annotation {} lies in Subnet {} ({}); change the list or the subnet", pod_.meta.key(),
+                                         api::annotation_key(request_.provider, api::suffix::kIpPool), subnet, api::to_string(view.cidrs))};
+        return out;
+      }
+    } else if (request_.pool) {
+      const api::IpPool* pool = world_.find_pool(*request_.pool);
+      if (pool == nullptr) {
+        out.outcome = Wait{{{WaitKey::Kind::pool, *request_.pool}}, {}, fmt::format("IPPool {}, which does not exist yet", *request_.pool)};
+        return out;
+      }
+      if (pool->subnet != subnet) {
+        out.outcome = Refuse{ipam::Denial::AddressOutOfRange, {{WaitKey::Kind::pool, pool->meta.name}},
+                             fmt::format("Pod {}: IPPool {} belongs to Subnet {}, but the pod is bound to Subnet {}; name a pool of that subnet", pod_.meta.key(), pool->meta.name, pool->subnet, subnet)};
+        return out;
+      }
+      bind.pool = pool->meta.name;
+      if (!world_.has_room(subnet, request_.port, request_.only, bind.pool)) {
+        room_wait("IPPool " + bind.pool);
+        return out;
+      }
+    } else if (bind.fixed.empty()) {
+      const auto pools = world_.pools(pod_.meta.ns, subnet);
+      const auto usable = std::ranges::find_if(pools, [&](const api::IpPool* pool) { return world_.has_room(subnet, request_.port, request_.only, pool->meta.name); });
+      if (usable != pools.end()) bind.pool = (*usable)->meta.name;
+      if (pools.empty() ? !world_.has_room(subnet, request_.port, request_.only, {}) : usable == pools.end()) {
+        room_wait(pools.empty() ? "Subnet " + subnet : fmt::format("the IPPools of namespace {} in Subnet {}", pod_.meta.ns, subnet));
+        return out;
+      }
+    }
+    out.outcome = std::move(bind);
+    return out;
+  }
+
+  [[nodiscard]] Candidate named(const std::string& name) const { return {name, world_.subnet(name)}; }
+
+  void note(std::string object, std::int64_t generation, std::string text) { chain_.push_back({std::move(object), generation, std::move(text)}); }
+
+  Decision wait(Rule rule, std::set<WaitKey> keys, std::string for_what) { return finish({rule, Wait{std::move(keys), {}, std::move(for_what)}, {}}); }
+
+  Decision refuse(Rule rule, ipam::Denial denial, std::set<WaitKey> keys, std::string why) {
+    return finish({rule, Refuse{denial, std::move(keys), std::move(why)}, {}});
+  }
+
+  Decision finish(Decision decision) {
+    decision.chain = std::move(chain_);
+    return decision;
+  }
+
+  const api::Pod& pod_;
+  const NetworkRequest& request_;
+  const Knowledge& world_;
+  std::vector<Because> chain_;
+};
+
+}  // namespace
+
+std::string_view to_string(Rule rule) {
+  return std::ranges::find(kRuleNames, rule, &std::pair<Rule, std::string_view>::first)->second;
+}
+
+std::optional<Rule> rule_from(std::string_view text) {
+  const auto it = std::ranges::find(kRuleNames, text, &std::pair<Rule, std::string_view>::second);
+  return it == kRuleNames.end() ? std::nullopt : std::optional(it->first);
+}
+
+std::string to_string(const WaitKey& key) {
+  switch (key.kind) {
+    case WaitKey::Kind::subnet: return "subnet/" + key.name;
+    case WaitKey::Kind::room: return "room/" + key.name;
+    case WaitKey::Kind::pool: return "ippool/" + key.name;
+    case WaitKey::Kind::network: return "network/" + key.name;
+    case WaitKey::Kind::vpc: return "vpc/" + key.name;
+    case WaitKey::Kind::namespace_: return "namespace/" + key.name;
+    case WaitKey::Kind::fresh_read: return "fresh-read/" + key.name;
+  }
+  return key.name;
+}
+
+Decision decide(const api::Pod& pod, const NetworkRequest& request, const Knowledge& knowledge) { return Decider(pod, request, knowledge).run(); }
+
+}  // namespace berth::binding

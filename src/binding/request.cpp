@@ -1,0 +1,150 @@
+#include "binding/request.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "api/annotations.h"
+#include "api/ip.h"
+
+namespace berth::binding {
+namespace {
+
+class Reader {
+ public:
+  Reader(const api::Pod& pod, const std::string& provider) : pod_(pod), provider_(provider) {}
+
+  [[nodiscard]] Result<NetworkRequest> read(const api::NetworkSelection* selection) const {
+    NetworkRequest out;
+    out.provider = provider_;
+    out.port = api::port_name(pod_.meta.name, pod_.meta.ns, provider_);
+    out.subnet = value(api::suffix::kLogicalSwitch);
+    if (auto ok = read_addresses(out, selection); !ok) return fail(ok.error());
+    if (auto ok = read_mac(out, selection); !ok) return fail(ok.error());
+    if (auto ok = read_family(out); !ok) return fail(ok.error());
+    if (auto ok = read_pool(out); !ok) return fail(ok.error());
+    return out;
+  }
+
+ private:
+  [[nodiscard]] std::optional<std::string> value(std::string_view suffix) const {
+    auto text = api::user_annotation(pod_.meta, api::annotation_key(provider_, suffix));
+    return text && !text->empty() ? text : std::nullopt;
+  }
+
+  [[nodiscard]] tl::unexpected<Error> bad(std::string_view suffix, std::string_view text, std::string_view remedy) const {
+    return fail(ErrorCode::invalid, fmt::format("Pod {}: annotation {} \"{}\": {}", pod_.meta.key(), api::annotation_key(provider_, suffix), text, remedy));
+  }
+
+  // "a" or "a/prefix"
+  [[nodiscard]] static Result<net::Address> address(const std::string& item) { return net::Address::parse(item.substr(0, item.find('/'))); }
+
+  [[nodiscard]] Status read_addresses(NetworkRequest& out, const api::NetworkSelection* selection) const {
+    std::vector<std::string> items;
+    const auto text = value(api::suffix::kIpAddress);
+    if (text) {
+      items = api::split_list(*text);
+    } else if (selection != nullptr) {
+      items = selection->ips;
+    }
+    for (const std::string& item : items) {
+      const auto parsed = address(item);
+      if (!parsed) return bad(api::suffix::kIpAddress, item, parsed.error().message);
+      out.addresses.push_back(*parsed);
+    }
+    std::ranges::sort(out.addresses);
+    const auto same = std::ranges::adjacent_find(out.addresses, {}, &net::Address::family);
+    if (same != out.addresses.end()) return bad(api::suffix::kIpAddress, text.value_or(""), "at most one address of each family");
+    return {};
+  }
+
+  [[nodiscard]] Status read_mac(NetworkRequest& out, const api::NetworkSelection* selection) const {
+    auto text = value(api::suffix::kMacAddress);
+    if (!text && selection != nullptr && !selection->mac.empty()) text = selection->mac;
+    if (!text) return {};
+    const auto mac = net::Mac::parse(*text);
+    if (!mac) return bad(api::suffix::kMacAddress, *text, mac.error().message);
+    if (mac->is_none() || mac->is_multicast()) return bad(api::suffix::kMacAddress, *text, "must be a unicast address, such as 00:00:00:53:6b:b6");
+    out.mac = *mac;
+    return {};
+  }
+
+  [[nodiscard]] Status read_family(NetworkRequest& out) const {
+    const auto text = value(api::suffix::kIpFamily);
+    if (!text) return {};
+    if (*text != "ipv4" && *text != "ipv6") return bad(api::suffix::kIpFamily, *text, "must be ipv4 or ipv6");
+    out.only = *text == "ipv4" ? net::Family::v4 : net::Family::v6;
+    for (const net::Address& a : out.addresses) {
+      if (a.family() != *out.only) return bad(api::suffix::kIpFamily, *text, fmt::format("contradicts the address {}; remove one", a.to_string()));
+    }
+    return {};
+  }
+
+  // One name; or a list of addresses: "a,b" one each, "v4,v6" one pair, "v4,v6;v4,v6" one pair each.
+  [[nodiscard]] Status read_pool(NetworkRequest& out) const {
+    const auto text = value(api::suffix::kIpPool);
+    if (!text) return {};
+    const bool list = text->find_first_of(",;") != std::string::npos;
+    if (!list && !net::Address::parse(*text)) {
+      out.pool = *text;
+      return {};
+    }
+    std::vector<std::vector<std::string>> entries;
+    if (text->find(';') != std::string::npos) {
+      for (const std::string& group : api::split_list(*text, ';')) entries.push_back(api::split_list(group));
+    } else {
+      for (const std::string& item : api::split_list(*text)) entries.push_back({item});
+    }
+    for (const auto& entry : entries) {
+      std::vector<net::Address> addresses;
+      for (const std::string& item : entry) {
+        const auto parsed = net::Address::parse(item);
+        if (!parsed) return bad(api::suffix::kIpPool, item, parsed.error().message);
+        addresses.push_back(*parsed);
+      }
+      std::ranges::sort(addresses);
+      out.literal_pool.push_back(std::move(addresses));
+    }
+    auto& pool = out.literal_pool;
+    if (pool.size() == 2 && text->find(';') == std::string::npos && pool[0][0].family() != pool[1][0].family()) {
+      pool[0].push_back(pool[1][0]);
+      std::ranges::sort(pool[0]);
+      pool.pop_back();
+    }
+    return {};
+  }
+
+  const api::Pod& pod_;
+  const std::string& provider_;
+};
+
+}  // namespace
+
+bool NetworkRequest::is_default() const { return provider == api::kDefaultProvider; }
+
+Result<PodNetworks> networks_of(const api::Pod& pod, const Knowledge& knowledge) {
+  PodNetworks out;
+  const std::string default_provider(api::kDefaultProvider);
+  auto first = Reader(pod, default_provider).read(nullptr);
+  if (!first) return fail(first.error());
+  out.emplace_back(std::move(*first));
+
+  const auto text = pod.meta.annotation(api::kNetworksAnnotation);
+  if (!text) return out;
+  const auto selections = api::parse_network_selections(*text, pod.meta.ns);
+  if (!selections) return fail(selections.error().with_context("Pod " + pod.meta.key()));
+  for (const api::NetworkSelection& selection : *selections) {
+    const api::NetworkAttachmentDefinition* network = knowledge.find_network(selection.ns, selection.name);
+    if (network == nullptr) {
+      out.emplace_back(MissingNetwork{selection.ns, selection.name});
+      continue;
+    }
+    if (network->provider.empty()) continue;
+    auto request = Reader(pod, network->provider).read(&selection);
+    if (!request) return fail(request.error());
+    out.emplace_back(std::move(*request));
+  }
+  return out;
+}
+
+}  // namespace berth::binding
