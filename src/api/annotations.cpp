@@ -15,6 +15,7 @@ std::optional<BindingRecord> BindingRecord::parse(std::string_view text) {
   BindingRecord record;
   record.pod_uid = string_at(object, {"podUID"});
   record.wrote = string_map_at(object, {"wrote"});
+  record.user = string_map_at(object, {"user"});
   if (const JsonObject* networks = find_object(object, {"networks"})) {
     for (const auto& [provider, entry] : *networks) {
       const JsonObject* network = entry.if_object();
@@ -39,6 +40,7 @@ std::string BindingRecord::to_string() const {
     object["networks"] = std::move(all);
   }
   object["wrote"] = to_json(wrote);
+  if (!user.empty()) object["user"] = to_json(user);
   return boost::json::serialize(object);
 }
 
@@ -47,7 +49,10 @@ std::optional<std::string> user_annotation(const ObjectMeta& meta, std::string_v
   if (!value) return std::nullopt;
   if (const auto record = BindingRecord::of(meta)) {
     const auto it = record->wrote.find(std::string(key));
-    if (it != record->wrote.end() && it->second == *value) return std::nullopt;
+    if (it != record->wrote.end() && it->second == *value) {
+      const auto said = record->user.find(std::string(key));
+      return said == record->user.end() ? std::nullopt : std::optional(said->second);
+    }
   }
   return value;
 }

@@ -47,13 +47,14 @@ inline constexpr std::string_view kExpectsSubnetAnnotation = "berth.io/expects-s
 inline constexpr std::string_view kOwnerAnnotation = "berth.io/owner";               // IP: see ip.h
 inline constexpr std::string_view kEpochAnnotation = "berth.io/epoch";               // IP: the writer's epoch, decimal
 inline constexpr std::string_view kRuleAnnotation = "berth.io/rule";                 // IP: the rule it was bound by
+inline constexpr std::string_view kPodUidAnnotation = "berth.io/pod-uid";            // IP: the pod incarnation that it was bound for
 inline constexpr std::string_view kSubnetUidAnnotation = "berth.io/subnet-uid";      // IP: UID of spec.subnet when bound
 
 // "ovn.kubernetes.io/cidr", "net1.ns1.ovn.kubernetes.io/cidr".
 [[nodiscard]] std::string annotation_key(std::string_view provider, std::string_view suffix);
 
 // What Berth wrote on a Pod or Namespace. JSON in kBindingAnnotation:
-//   {"podUID":"…","networks":{"ovn":{"rule":"claimed","subnet":"web","subnetUID":"…"}},"wrote":{"ovn.kubernetes.io/cidr":"…"}}
+//   {"podUID":"…","networks":{"ovn":{"rule":"claimed","subnet":"web","subnetUID":"…"}},"wrote":{"ovn.kubernetes.io/cidr":"…"},"user":{}}
 // On Namespaces only "wrote" is set.
 struct BindingRecord {
   struct Network {
@@ -65,6 +66,7 @@ struct BindingRecord {
   std::string pod_uid;
   std::map<std::string, Network> networks;     // by provider
   std::map<std::string, std::string> wrote;  // annotation -> value, without those that the user had set to the same
+  std::map<std::string, std::string> user;   // what the user had said in an annotation that Berth overwrote
 
   [[nodiscard]] static std::optional<BindingRecord> parse(std::string_view text);  // none: not such a record
   [[nodiscard]] static std::optional<BindingRecord> of(const ObjectMeta& meta);
@@ -72,7 +74,8 @@ struct BindingRecord {
   bool operator==(const BindingRecord&) const = default;
 };
 
-// The value of an annotation if the user said it: present, and not what the record on the same object says that Berth wrote.
+// The value of an annotation if the user said it: present, and not what the record on the same object says that Berth wrote
+// (if Berth wrote over the user's value, the record keeps that).
 // A record copied along with a manifest still tells which keys came from Berth; it proves nothing else (see own_record).
 [[nodiscard]] std::optional<std::string> user_annotation(const ObjectMeta& meta, std::string_view key);
 

@@ -58,6 +58,7 @@ Ip Ip::parse(const JsonObject& object) {
   std::from_chars(epoch.data(), epoch.data() + epoch.size(), ip.epoch);
   ip.rule = ip.meta.annotation(kRuleAnnotation).value_or("");
   ip.subnet_uid = ip.meta.annotation(kSubnetUidAnnotation).value_or("");
+  ip.pod_uid = ip.meta.annotation(kPodUidAnnotation).value_or("");
   return ip;
 }
 
@@ -74,7 +75,8 @@ JsonObject ip_manifest(const Ip& ip) {
   JsonObject annotations{{kOwnerAnnotation, ip.owner.to_string()},
                          {kEpochAnnotation, std::to_string(ip.epoch)},
                          {kRuleAnnotation, ip.rule},
-                         {kSubnetUidAnnotation, ip.subnet_uid}};
+                         {kSubnetUidAnnotation, ip.subnet_uid},
+                         {kPodUidAnnotation, ip.pod_uid}};
   JsonObject spec{{"podName", ip.pod_name},
                   {"namespace", ip.pod_ns},
                   {"subnet", ip.subnet},

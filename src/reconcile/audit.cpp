@@ -1,0 +1,42 @@
+#include "reconcile/audit.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "binding/decision.h"
+
+namespace berth::reconcile {
+namespace {
+
+// Creation times have whole seconds: only what is older by more than this was certainly there before.
+constexpr auto kClockGrain = std::chrono::seconds(1);
+
+}  // namespace
+
+std::optional<std::string> audit(const world::World& world, const std::string& port) {
+  const api::Ip* ip = world.ips().find(port);
+  if (ip == nullptr || !ip->claimed() || ip->owner.kind == api::Owner::Kind::node) return std::nullopt;
+  const api::Pod* pod = world.pods().find(ip->pod_ns + "/" + ip->pod_name);
+  if (pod == nullptr || pod->finished() || ip->meta.deleting) return std::nullopt;
+  const auto wrong = [&](std::string what) { return fmt::format("IP {} ({}): {}", port, api::to_string(ip->addresses), what); };
+
+  if (pod->meta.uid != ip->pod_uid) return wrong(fmt::format("claimed for pod UID {}, but the pod of that name is {}", ip->pod_uid, pod->meta.uid));
+  const api::Subnet* subnet = world.subnets().find(ip->subnet);
+  if (subnet == nullptr) return wrong(fmt::format("Subnet {} does not exist", ip->subnet));
+  if (subnet->meta.uid != ip->subnet_uid) return wrong(fmt::format("bound to another Subnet {} (UID {}) than the one that exists ({})", ip->subnet, ip->subnet_uid, subnet->meta.uid));
+  const auto view = world.subnet(ip->subnet);
+  for (const net::Address& a : ip->addresses) {
+    if (!view->cidrs.empty() && !view->contains(a)) return wrong(fmt::format("{} is not in {}", a.to_string(), api::to_string(view->cidrs)));
+  }
+  const auto rule = binding::rule_from(ip->rule);
+  if (!rule || !binding::is_fallback(*rule)) return std::nullopt;
+  for (const binding::SubnetView& claimant : world.claimants(ip->pod_ns)) {
+    if (claimant.name() != ip->subnet && claimant.object->meta.created + kClockGrain < pod->meta.created) {
+      return wrong(fmt::format("bound by rule {} although Subnet {} claimed the namespace before the pod was created", ip->rule, claimant.name()));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace berth::reconcile

@@ -1,0 +1,95 @@
+#include "reconcile/lease.h"
+
+#include "api/annotations.h"
+#include "reconcile/writes.h"
+
+namespace berth::reconcile {
+namespace {
+
+api::Request create_ip(const api::Ip& ip) {
+  api::Request request{api::Verb::create, api::Kind::ip, "", ip.meta.name, "", {}, "", ""};
+  request.body = api::ip_manifest(ip);
+  return request;
+}
+
+bool same_content(const api::Ip& is, const api::Ip& wanted) {
+  return is.subnet == wanted.subnet && is.addresses == wanted.addresses && is.mac == wanted.mac && is.owner == wanted.owner &&
+         is.subnet_uid == wanted.subnet_uid && is.pod_uid == wanted.pod_uid && is.pod_name == wanted.pod_name && is.pod_ns == wanted.pod_ns;
+}
+
+// The whole of spec, labels and annotations at once: another binding, or another incarnation of the owner.
+api::Request rewrite_ip(const api::Ip& is, const api::Ip& wanted, bool same_version) {
+  api::JsonObject manifest = api::ip_manifest(wanted);
+  api::JsonObject metadata = manifest["metadata"].as_object();
+  metadata.erase("name");
+  metadata.erase("finalizers");
+  if (is.subnet != wanted.subnet) metadata["labels"].as_object()[is.subnet] = nullptr;
+  api::JsonObject body{{"metadata", std::move(metadata)}, {"spec", manifest["spec"]}};
+  if (!is.meta.has_finalizer(api::kFinalizer)) add_finalizer(body, is.meta);
+  return patch(api::Kind::ip, is.meta, std::move(body), same_version);
+}
+
+}  // namespace
+
+ipam::Lease lease_of(const api::Ip& ip) {
+  ipam::Lease lease;
+  lease.mac = ip.mac;
+  for (const net::Address& a : ip.addresses) (a.is_v4() ? lease.v4 : lease.v6) = a;
+  return lease;
+}
+
+bool give(world::World& world, const Grant& grant, Plan& plan) {
+  const std::string& name = grant.ip.meta.name;
+  const api::Ip* ip = world.ips().find(name);
+  if (ip == nullptr) {
+    plan.writes.push_back(create_ip(grant.ip));
+    return false;
+  }
+  if (ip->meta.deleting) {  // a user deleted it under a living pod: it is made again, with the same address
+    plan.writes.push_back(patch_finalizer(api::Kind::ip, ip->meta, false));
+    return false;
+  }
+  if (!same_content(*ip, grant.ip) || !ip->meta.has_finalizer(api::kFinalizer)) {
+    plan.writes.push_back(rewrite_ip(*ip, grant.ip, world.safeguards().claim_precondition));
+    return false;
+  }
+  world::LogicalPort wanted{name, grant.ip.subnet, grant.ip.mac, grant.ip.addresses, grant.external_ids};
+  const auto observed = world.ports().find(name);
+  if (observed == world.ports().end() || !(observed->second == wanted)) {
+    plan.ovn.emplace_back(world::PutPort{std::move(wanted)});
+    return false;
+  }
+  for (const std::string& other : world.leases_of(name)) {
+    if (other != grant.ip.subnet) world.release(other, name);  // rebound: object and port have both moved
+  }
+  return true;
+}
+
+bool take_back(world::World& world, const std::string& port, bool unclaimed_only, Plan& plan) {
+  const binding::Safeguards& safe = world.safeguards();
+  const api::Ip* ip = world.ips().find(port);
+  const bool port_there = world.ports().contains(port);
+  if (!safe.free_after_acknowledgement) {
+    for (const std::string& subnet : world.leases_of(port)) world.release(subnet, port);
+  }
+  if (ip != nullptr && !ip->meta.deleting) {
+    plan.writes.push_back(remove(api::Kind::ip, ip->meta, unclaimed_only && safe.claim_precondition));
+    return false;
+  }
+  if (port_there && safe.remove_port_first) {
+    plan.ovn.emplace_back(world::RemovePort{port});
+    return false;
+  }
+  if (ip != nullptr) {
+    if (ip->meta.has_finalizer(api::kFinalizer)) plan.writes.push_back(patch_finalizer(api::Kind::ip, ip->meta, false));
+    return false;  // another controller's finalizer: its removal is an event
+  }
+  for (const std::string& subnet : world.leases_of(port)) world.release(subnet, port);
+  if (port_there) {
+    plan.ovn.emplace_back(world::RemovePort{port});
+    return false;
+  }
+  return true;
+}
+
+}  // namespace berth::reconcile

@@ -1,0 +1,69 @@
+#include "api/annotations.h"
+#include "reconcile/lease.h"
+#include "reconcile/plan.h"
+#include "reconcile/writes.h"
+
+namespace berth::reconcile {
+namespace {
+
+api::JsonObject announcement(const world::World& world, const api::Node& node, const api::Ip& ip) {
+  std::map<std::string, std::string> wanted;
+  const auto set = [&](std::string_view suffix, std::string value) { wanted[api::annotation_key(api::kDefaultProvider, suffix)] = std::move(value); };
+  const world::SubnetState& join = world.subnet_state(std::string(api::kJoinSubnet));
+  set(api::suffix::kIpAddress, api::to_string(ip.addresses));
+  set(api::suffix::kMacAddress, ip.mac.to_string());
+  if (join.in_force) {
+    set(api::suffix::kCidr, api::to_string(join.in_force->cidrs));
+    set(api::suffix::kGateway, api::to_string(join.in_force->gateways));
+  }
+  set(api::suffix::kLogicalSwitch, std::string(api::kJoinSubnet));
+  set(api::suffix::kPortName, ip.meta.name);
+  set(api::suffix::kAllocated, "true");
+  api::JsonObject patch;
+  for (const auto& [key, value] : wanted) {
+    const auto is = node.meta.annotation(key);
+    if (!is || *is != value) patch[key] = value;
+  }
+  return patch;
+}
+
+}  // namespace
+
+// A node holds one address of the join subnet, under the port "node-<node>".
+Plan reconcile_node(world::World& world, const std::string& name, Random& random) {
+  Plan plan;
+  const std::string port = api::node_port_name(name);
+  const std::string join(api::kJoinSubnet);
+  const api::Node* node = world.nodes().find(name);
+  if (node == nullptr || node->meta.deleting) {
+    (void)take_back(world, port, false, plan);
+    return plan;
+  }
+  const auto view = world.subnet(join);
+  ipam::Allocator* allocator = world.allocator(join);
+  if (!view || !view->ready || allocator == nullptr) return plan;  // its readiness marks all nodes
+  const auto lease = allocator->acquire({port, {}, {}, {}, {}}, random);
+  if (!lease) {
+    plan.events.push_back({api::Kind::node, "", name, node->meta.uid, true, "AcquireAddressFailed", lease.error().message});
+    return plan;
+  }
+  world.note_reservation({world::KeyKind::node, name}, port);
+  api::Ip ip;
+  ip.meta.name = port;
+  ip.pod_name = name;
+  ip.node_name = name;
+  ip.subnet = join;
+  ip.subnet_uid = view->object->meta.uid;
+  ip.owner = {api::Owner::Kind::node, name, 0};
+  ip.addresses = lease->addresses();
+  ip.mac = lease->mac;
+  ip.epoch = world.epoch();
+  ip.rule = "node";
+  if (!give(world, {ip, {{"node", name}}}, plan)) return plan;
+  if (api::JsonObject patch = announcement(world, *node, ip); !patch.empty()) {
+    plan.writes.push_back(patch_annotations(api::Kind::node, node->meta, std::move(patch)));
+  }
+  return plan;
+}
+
+}  // namespace berth::reconcile

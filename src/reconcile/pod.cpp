@@ -1,0 +1,342 @@
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "api/annotations.h"
+#include "binding/decision.h"
+#include "reconcile/announce.h"
+#include "reconcile/lease.h"
+#include "reconcile/plan.h"
+#include "reconcile/writes.h"
+
+namespace berth::reconcile {
+namespace {
+
+using binding::Decision;
+using binding::NetworkRequest;
+
+api::Owner owner_of(const api::Pod& pod) {
+  const api::OwnerReference* controller = pod.meta.controller();
+  if (controller != nullptr && controller->kind == "StatefulSet") {
+    const auto dash = pod.meta.name.rfind('-');
+    if (dash != std::string::npos) return api::Owner::parse(fmt::format("statefulset/{}/{}", controller->uid, pod.meta.name.substr(dash + 1)));
+  }
+  return {api::Owner::Kind::pod, pod.meta.uid, 0};
+}
+
+// The agent has claimed it, or the pod shows that it was wired already.
+bool is_wired(const api::Pod& pod, const api::Ip& ip) { return ip.claimed() || !pod.pod_ips.empty() || pod.container_started; }
+
+EventNote event_on(const api::Pod& pod, bool warning, std::string reason, std::string message) {
+  return {api::Kind::pod, pod.meta.ns, pod.meta.name, pod.meta.uid, warning, std::move(reason), std::move(message)};
+}
+
+// A living pod: bring each of its networks to bound, then announce them together.
+class LivePod {
+ public:
+  LivePod(world::World& world, const api::Pod& pod, Random& random) : world_(world), pod_(pod), random_(random) {}
+
+  Plan run() {
+    const auto networks = binding::networks_of(pod_, world_);
+    if (!networks) {
+      refused({ipam::Denial::AddressOutOfRange, {}, networks.error().message}, "ValidatePodNetworkFailed");
+      return std::move(plan_);
+    }
+    std::set<std::string> wanted;
+    bool complete = true;
+    for (const auto& network : *networks) {
+      if (const auto* missing = std::get_if<binding::MissingNetwork>(&network)) {
+        const std::string name = missing->ns + "/" + missing->name;
+        waiting_.push_back({{{binding::WaitKey::Kind::network, name}}, {}, fmt::format("NetworkAttachmentDefinition {}, which does not exist yet", name)});
+        complete = false;
+        continue;
+      }
+      const auto& request = std::get<NetworkRequest>(network);
+      wanted.insert(request.port);
+      complete &= bind_network(request);
+    }
+    for (const std::string& port : leftovers(wanted)) complete &= take_back(world_, port, false, plan_);
+    settle_waiting();
+    if (complete && !plan_.acts()) announce();
+    if (!complete && grants_.empty() && !plan_.acts()) withdraw();
+    return std::move(plan_);
+  }
+
+ private:
+  [[nodiscard]] std::set<std::string> leftovers(const std::set<std::string>& wanted) const {
+    std::set<std::string> out;
+    for (const std::string& port : world_.ports_of({world::KeyKind::pod, pod_.meta.key()})) {
+      if (!wanted.contains(port)) out.insert(port);
+    }
+    return out;
+  }
+
+  // True: its IP object and port are there.
+  bool bind_network(const NetworkRequest& request) {
+    const Decision decision = binding::decide(pod_, request, world_);
+    const api::Ip* ip = world_.ips().find(request.port);
+    if (ip != nullptr && is_mine(*ip)) return keep_or_rebind(request, decision, *ip);
+    if (ip != nullptr && !may_take_over(*ip, request, decision)) {
+      (void)take_back(world_, request.port, false, plan_);
+      return false;
+    }
+    if (const binding::Bind* bind = decision.bind()) return acquire(request, decision, *bind);
+    if (decision.refuse() != nullptr) refused(*decision.refuse(), "AcquireAddressFailed");
+    note_wait(decision);
+    (void)take_back(world_, request.port, false, plan_);  // a reservation, or a port without its IP object
+    return false;
+  }
+
+  [[nodiscard]] bool is_mine(const api::Ip& ip) const {
+    if (!world_.safeguards().check_pod_uid) return true;
+    return ip.owner == owner_of(pod_) && ip.pod_uid == pod_.meta.uid;
+  }
+
+  // An IP object of an earlier incarnation of this name, whose address fits the decision.
+  [[nodiscard]] bool may_take_over(const api::Ip& ip, const NetworkRequest& request, const Decision& decision) const {
+    const binding::Bind* bind = decision.bind();
+    if (bind == nullptr || ip.meta.deleting || ip.subnet != bind->subnet || ip.subnet_uid != bind->subnet_uid) return false;
+    return satisfies(ip, request, *bind);
+  }
+
+  [[nodiscard]] static bool satisfies(const api::Ip& ip, const NetworkRequest& request, const binding::Bind& bind) {
+    if (!request.mac.is_none() && request.mac != ip.mac) return false;
+    return std::ranges::all_of(bind.fixed, [&](const net::Address& a) { return std::ranges::find(ip.addresses, a) != ip.addresses.end(); });
+  }
+
+  bool keep_or_rebind(const NetworkRequest& request, const Decision& decision, const api::Ip& ip) {
+    const binding::Bind* bind = decision.bind();
+    const bool same = bind != nullptr && bind->subnet == ip.subnet && bind->subnet_uid == ip.subnet_uid;
+    const bool wired = is_wired(pod_, ip);
+    if (same || wired || !world_.safeguards().confirm) {
+      if (same) world_.set_displaced(pod_.meta.key(), "");
+      if (!same && wired) report_displaced(ip, decision);
+      return keep(request, ip);
+    }
+    if (bind == nullptr && !outranked(ip, decision)) return keep(request, ip);
+    ++world_.counters.wrong_subnet_prevented;
+    if (bind != nullptr) {
+      ++world_.counters.rebound;
+      return acquire(request, decision, *bind);
+    }
+    note_wait(decision);
+    if (decision.refuse() != nullptr) refused(*decision.refuse(), "AcquireAddressFailed");
+    (void)take_back(world_, request.port, true, plan_);
+    return false;
+  }
+
+  // Whether a binding that the pod does not use yet must be taken away although nothing can replace it: its subnet is going
+  // or gone, or a rule of higher rank now speaks. A subnet that is merely unready for a while keeps its pods.
+  [[nodiscard]] bool outranked(const api::Ip& ip, const Decision& decision) const {
+    const api::Subnet* subnet = world_.subnets().find(ip.subnet);
+    if (subnet == nullptr || subnet->meta.deleting || subnet->meta.uid != ip.subnet_uid) return true;
+    const auto rule = binding::rule_from(ip.rule);
+    return decision.refuse() != nullptr || (rule && decision.rule < *rule && decision.rule != binding::Rule::settling);
+  }
+
+  bool keep(const NetworkRequest& request, const api::Ip& ip) {
+    ipam::Allocator* allocator = world_.allocator(ip.subnet);
+    if (allocator != nullptr && allocator->find(request.port) == nullptr && !allocator->adopt(request.port, lease_of(ip))) {
+      ++world_.counters.quarantined;
+      if (!is_wired(pod_, ip)) {  // somebody else holds the address: this pod gets another one
+        (void)take_back(world_, request.port, true, plan_);
+        return false;
+      }
+    }
+    return grant(request, ip);
+  }
+
+  bool acquire(const NetworkRequest& request, const Decision& decision, const binding::Bind& bind) {
+    ipam::Allocator* allocator = world_.allocator(bind.subnet);
+    if (allocator == nullptr) return false;
+    auto lease = draw(*allocator, request, bind);
+    if (!lease) {
+      const ipam::Refusal& refusal = lease.error();
+      waiting_.push_back({{{binding::WaitKey::Kind::room, bind.subnet}, {binding::WaitKey::Kind::subnet, bind.subnet}, {binding::WaitKey::Kind::namespace_, pod_.meta.ns}}, {}, refusal.message});
+      failure_ = fmt::format("{}: {}", ipam::to_string(refusal.denial), refusal.message);
+      return false;
+    }
+    world_.note_reservation({world::KeyKind::pod, pod_.meta.key()}, request.port);
+    if (!world_.safeguards().reserve_in_same_turn) allocator->release(request.port);
+    api::Ip wanted;
+    wanted.meta.name = request.port;
+    wanted.pod_name = pod_.meta.name;
+    wanted.pod_ns = pod_.meta.ns;
+    wanted.subnet = bind.subnet;
+    wanted.subnet_uid = bind.subnet_uid;
+    wanted.node_name = pod_.node_name;
+    wanted.owner = owner_of(pod_);
+    wanted.pod_uid = pod_.meta.uid;
+    wanted.pod_type = wanted.owner.kind == api::Owner::Kind::stateful_set ? "StatefulSet" : "";
+    wanted.addresses = lease->addresses();
+    wanted.mac = lease->mac;
+    wanted.epoch = world_.epoch();
+    wanted.rule = binding::to_string(decision.rule);
+    return grant(request, wanted);
+  }
+
+  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> draw(ipam::Allocator& allocator, const NetworkRequest& request, const binding::Bind& bind) {
+    ipam::Ask ask{request.port, bind.fixed, request.only, request.mac, bind.pool};
+    if (bind.alternatives.empty()) return allocator.acquire(ask, random_);
+    const api::Owner owner = owner_of(pod_);
+    const bool by_ordinal = owner.kind == api::Owner::Kind::stateful_set;
+    tl::expected<ipam::Lease, ipam::Refusal> last = tl::unexpected(ipam::Refusal{ipam::Denial::NoAvailableAddress,
+        fmt::format("Subnet {}: the list of annotation {} has no entry for {}; add one", bind.subnet, api::annotation_key(request.provider, api::suffix::kIpPool), pod_.meta.key())});
+    for (std::size_t i = 0; i < bind.alternatives.size(); ++i) {
+      if (by_ordinal && static_cast<std::int64_t>(i) != owner.ordinal) continue;
+      ask.wanted = bind.alternatives[i];
+      last = allocator.acquire(ask, random_);
+      if (last) return last;
+    }
+    if (!by_ordinal) last.error().denial = ipam::Denial::NoAvailableAddress;
+    return last;
+  }
+
+  bool grant(const NetworkRequest& request, const api::Ip& ip) {
+    const bool done = give(world_, {ip, {{"pod", pod_.meta.key()}, {"berth-owner", ip.owner.to_string()}, {"pod_uid", pod_.meta.uid}}}, plan_);
+    grants_.push_back({request.provider, ip});
+    return done;
+  }
+
+  void announce() {
+    const auto ended = world_.clear_waiting(pod_.meta.key());
+    api::JsonObject annotations = announcement(world_, pod_, grants_);
+    if (annotations.empty()) return;
+    plan_.writes.push_back(patch_annotations(api::Kind::pod, pod_.meta, std::move(annotations)));
+    ++world_.counters.bound;
+    if (!ended) return;
+    std::vector<std::string> bound;
+    for (const auto& [provider, ip] : grants_) bound.push_back(fmt::format("Subnet {} by rule {}: {}", ip.subnet, ip.rule, api::to_string(ip.addresses)));
+    plan_.events.push_back(event_on(pod_, false, "BoundToSubnet", fmt::format("{}, after waiting {} for {}", api::join(bound, "; "),
+                                    api::format_duration(world_.now() - ended->since), ended->for_what)));
+  }
+
+  // Nothing is bound any more, or yet: what an earlier binding announced must not be believed.
+  void withdraw() {
+    api::JsonObject annotations = withdrawal(pod_);
+    if (!annotations.empty()) plan_.writes.push_back(patch_annotations(api::Kind::pod, pod_.meta, std::move(annotations)));
+  }
+
+  void note_wait(const Decision& decision) {
+    const binding::Wait* wait = decision.wait();
+    if (wait == nullptr) return;
+    waiting_.push_back(*wait);
+    for (const binding::WaitKey& key : wait->keys) {
+      if (key.kind == binding::WaitKey::Kind::fresh_read) plan_.fresh_read = key.name;
+      if (key.kind == binding::WaitKey::Kind::room) failure_ = fmt::format("{}: {}", ipam::to_string(ipam::Denial::NoAvailableAddress), wait->for_what);
+    }
+    if (wait->until) plan_.wake_no_later_than(*wait->until);
+  }
+
+  void refused(const binding::Refuse& refuse, std::string_view reason) {
+    std::set<binding::WaitKey> keys = refuse.keys;
+    keys.insert({binding::WaitKey::Kind::namespace_, pod_.meta.ns});
+    waiting_.push_back({std::move(keys), {}, refuse.why});
+    failure_ = reason == "AcquireAddressFailed" ? fmt::format("{}: {}", ipam::to_string(refuse.denial), refuse.why) : refuse.why;
+    failure_reason_ = reason;
+  }
+
+  // One record and one event for all that the pod waits for.
+  void settle_waiting() {
+    if (waiting_.empty()) return;
+    binding::Wait all;
+    std::vector<std::string> texts;
+    for (const binding::Wait& wait : waiting_) {
+      all.keys.insert(wait.keys.begin(), wait.keys.end());
+      if (wait.until) all.until = all.until ? std::min(*all.until, *wait.until) : wait.until;
+      texts.push_back(wait.for_what);
+    }
+    all.for_what = api::join(texts, "; and ");
+    const bool news = world_.set_waiting(pod_.meta.key(), all);
+    const world::Waiting* record = world_.waiting().find(pod_.meta.key());
+    if (!news || record == nullptr || plan_.fresh_read) return;
+    if (!failure_.empty()) {
+      plan_.events.push_back(event_on(pod_, true, failure_reason_, failure_));
+    } else {
+      plan_.events.push_back(event_on(pod_, false, "WaitingForSubnet", fmt::format("waiting for {} ({} so far)", all.for_what, api::format_duration(world_.now() - record->since))));
+    }
+  }
+
+  // Wired under a default that a later Subnet overruled: misplaced. Overtaken by a later edit: outdated. The correction
+  // policy (reconcile/correction) is what will repair them; until it exists they are counted and shown.
+  void report_displaced(const api::Ip& ip, const Decision& decision) {
+    const binding::Bind* bind = decision.bind();
+    if (bind == nullptr) return;
+    const auto rule = binding::rule_from(ip.rule);
+    const bool misplaced = rule && binding::is_fallback(*rule) && decision.rule < *rule;
+    std::string text = fmt::format("runs with {} of Subnet {} (rule {}), but is now bound to Subnet {} by rule {}; delete the pod to move it",
+                                   api::to_string(ip.addresses), ip.subnet, ip.rule, bind->subnet, binding::to_string(decision.rule));
+    if (!world_.set_displaced(pod_.meta.key(), text)) return;
+    plan_.events.push_back(event_on(pod_, true, misplaced ? "Misplaced" : "Outdated", std::move(text)));
+    if (misplaced) ++world_.counters.misplaced;
+  }
+
+  world::World& world_;
+  const api::Pod& pod_;
+  Random& random_;
+  Plan plan_;
+  std::vector<Granted> grants_;
+  std::vector<binding::Wait> waiting_;
+  std::string failure_;
+  std::string failure_reason_ = "AcquireAddressFailed";
+};
+
+// Whether an IP object outlives the pod that used it.
+bool is_retained(const world::World& world, const api::Ip& ip) {
+  if (ip.meta.deleting) return false;
+  if (ip.owner.kind == api::Owner::Kind::reserved || ip.meta.labels.contains(std::string(api::kIpReservedLabel)) && ip.meta.labels.at(std::string(api::kIpReservedLabel)) == "true") return true;
+  if (ip.owner.kind != api::Owner::Kind::stateful_set) return false;
+  const api::Subnet* subnet = world.subnets().find(ip.subnet);
+  if (subnet == nullptr || subnet->meta.deleting || subnet->meta.uid != ip.subnet_uid) return false;
+  for (const auto& [key, set] : world.stateful_sets().all()) {
+    if (set.meta.uid == ip.owner.id) return !set.meta.deleting && ip.owner.ordinal >= set.start && ip.owner.ordinal < set.start + set.replicas;
+  }
+  return false;
+}
+
+// The UID whose absence has to be proven before the object may go; none: nothing to prove.
+std::optional<std::string> unproven(const world::World& world, const std::string& key, const api::Pod* present, const std::string& port) {
+  std::string uid;
+  if (const api::Ip* ip = world.ips().find(port)) {
+    uid = ip->pod_uid;
+  } else if (const auto it = world.ports().find(port); it != world.ports().end()) {
+    const auto id = it->second.external_ids.find("pod_uid");
+    if (id != it->second.external_ids.end()) uid = id->second;
+  }
+  if (present != nullptr) return std::nullopt;  // another incarnation, or this one, is there: finished, or on the host's network
+  if (!world.safeguards().prove_absence || world.is_proven_gone(key, uid)) return std::nullopt;
+  return uid;
+}
+
+// No living pod of that name: take everything back that its owner has left.
+Plan release_pod(world::World& world, const std::string& key, const api::Pod* finished) {
+  Plan plan;
+  world.clear_waiting(key);
+  bool left = false;
+  for (const std::string& port : world.ports_of({world::KeyKind::pod, key})) {
+    const api::Ip* ip = world.ips().find(port);
+    if (ip != nullptr && is_retained(world, *ip)) {
+      left = true;
+      continue;
+    }
+    if (const auto uid = unproven(world, key, finished, port)) {
+      plan.prove_pod = key;
+      plan.prove_uid = *uid;
+      left = true;
+      continue;
+    }
+    left |= !take_back(world, port, false, plan);
+  }
+  if (!left) world.forget_gone(key);
+  return plan;
+}
+
+}  // namespace
+
+Plan reconcile_pod(world::World& world, const std::string& key, Random& random) {
+  const api::Pod* pod = world.pods().find(key);
+  if (pod == nullptr || pod->finished() || pod->host_network) return release_pod(world, key, pod);
+  return LivePod(world, *pod, random).run();
+}
+
+}  // namespace berth::reconcile

@@ -1,0 +1,232 @@
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "api/annotations.h"
+#include "reconcile/plan.h"
+#include "reconcile/subnet_status.h"
+#include "reconcile/writes.h"
+
+namespace berth::reconcile {
+namespace {
+
+// The router port's MAC: the same on every rebuild.
+net::Mac router_mac(const std::string& router, const std::string& subnet) { return net::Mac::derived_from(router + "-" + subnet); }
+
+world::LogicalSwitch wanted_switch(const api::Subnet& subnet, const api::SubnetPlan& plan) {
+  world::LogicalSwitch out;
+  out.name = subnet.meta.name;
+  if (subnet.vlan.empty()) {
+    out.router = subnet.effective_vpc();
+    out.router_mac = router_mac(out.router, out.name);
+    for (std::size_t i = 0; i < plan.cidrs.size(); ++i) out.networks.push_back(net::with_prefix(plan.gateways[i], plan.cidrs[i]));
+  }
+  return out;
+}
+
+// What OVN was programmed with, read back: "10.16.0.1/16" gives gateway and CIDR. After a restart this is how Berth knows
+// which range a subnet holds.
+std::optional<api::SubnetPlan> programmed(const world::World& world, const std::string& name) {
+  const auto it = world.switches().find(name);
+  if (it == world.switches().end() || it->second.networks.empty()) return std::nullopt;
+  api::SubnetPlan plan;
+  for (const std::string& network : it->second.networks) {
+    const auto cidr = net::Cidr::parse(network);
+    const auto gateway = net::Address::parse(network.substr(0, network.find('/')));
+    if (!cidr || !gateway) return std::nullopt;
+    plan.cidrs.push_back(*cidr);
+    plan.gateways.push_back(*gateway);
+  }
+  return plan;
+}
+
+bool overlap(const std::vector<net::Cidr>& a, const std::vector<net::Cidr>& b) {
+  return std::ranges::any_of(a, [&](const net::Cidr& x) { return std::ranges::any_of(b, [&](const net::Cidr& y) { return x.overlaps(y); }); });
+}
+
+// Invariant 9: what holds a range keeps it; among newcomers age, then name.
+std::optional<std::string> loses_against(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
+  const auto mine = programmed(world, subnet.meta.name);
+  const bool held = mine && mine->cidrs == plan.cidrs;
+  for (const api::Subnet* other : world.subnets_of_vpc(subnet.effective_vpc())) {
+    if (other->meta.name == subnet.meta.name || other->vlan != subnet.vlan) continue;
+    const auto theirs = programmed(world, other->meta.name);
+    if (theirs && overlap(plan.cidrs, theirs->cidrs)) {
+      const bool keeps = world.safeguards().holder_keeps_range;
+      if (!held || (!keeps && other->meta.older_than(subnet.meta))) return fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs->cidrs));
+      continue;
+    }
+    if (theirs || held || other->meta.deleting) continue;
+    const auto newcomer = api::plan_subnet(*other);
+    if (newcomer && overlap(plan.cidrs, newcomer->cidrs) && other->meta.older_than(subnet.meta)) {
+      return fmt::format("Subnet {} ({}), which is older", other->meta.name, api::to_string(newcomer->cidrs));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> node_inside(const world::World& world, const api::SubnetPlan& plan) {
+  for (const auto& [name, node] : world.nodes().all()) {
+    for (const std::string& text : node.internal_ips) {
+      const auto ip = net::Address::parse(text);
+      if (ip && std::ranges::any_of(plan.cidrs, [&](const net::Cidr& c) { return c.contains(*ip); })) return fmt::format("{} of node {}", text, name);
+    }
+  }
+  return std::nullopt;
+}
+
+class SubnetReconciler {
+ public:
+  SubnetReconciler(world::World& world, const api::Subnet& subnet) : world_(world), subnet_(subnet), name_(subnet.meta.name) {}
+
+  Plan run() {
+    if (subnet_.meta.deleting) return retire();
+    const auto plan = api::plan_subnet(subnet_);
+    if (!plan) return stand_by("ValidateLogicalSwitchFailed", plan.error().message);
+    if (auto problem = conflict(*plan)) return stand_by("ValidateLogicalSwitchFailed", *problem);
+
+    api::JsonObject body;
+    if (api::JsonObject spec = api::normalisation_patch(subnet_, *plan); !spec.empty()) body["spec"] = std::move(spec);
+    if (!subnet_.meta.has_finalizer(api::kFinalizer)) add_finalizer(body, subnet_.meta);
+    if (!body.empty()) {
+      not_ready("its text is being normalised");
+      plan_.writes.push_back(patch(api::Kind::subnet, subnet_.meta, std::move(body), true));
+      return std::move(plan_);
+    }
+    if (!subnet_.is_ovn()) return in_force(*plan, "SetNonOvnSubnetSuccess");
+
+    const std::string vpc = subnet_.effective_vpc();
+    if (!world_.vpc_ready(vpc)) {
+      const bool exists = world_.vpcs().find(vpc) != nullptr;
+      return stand_by("VpcNotReady", fmt::format("Subnet {}: spec.vpc \"{}\": that Vpc {}; {}", name_, vpc, exists ? "is not ready" : "does not exist",
+                                                 exists ? "it is being set up or deleted" : "create it, or correct the name"));
+    }
+    world::LogicalSwitch wanted = wanted_switch(subnet_, *plan);
+    const auto observed = world_.switches().find(name_);
+    if (observed == world_.switches().end() || !(observed->second == wanted)) {
+      if (observed == world_.switches().end()) not_ready("its logical switch is being made");
+      plan_.ovn.emplace_back(world::PutSwitch{std::move(wanted)});
+      return std::move(plan_);
+    }
+    return in_force(*plan, subnet_.private_ ? "SetPrivateLogicalSwitchSuccess" : "ResetLogicalSwitchAclSuccess");
+  }
+
+ private:
+  [[nodiscard]] std::optional<std::string> conflict(const api::SubnetPlan& plan) const {
+    if (!subnet_.is_ovn()) return std::nullopt;
+    if (const auto other = loses_against(world_, subnet_, plan)) {
+      return fmt::format("Subnet {}: spec.cidrBlock \"{}\": overlaps {} in Vpc {}; choose another range, or delete that Subnet", name_, subnet_.cidr_block, *other, subnet_.effective_vpc());
+    }
+    if (subnet_.effective_vpc() != api::kDefaultVpc || !subnet_.vlan.empty()) return std::nullopt;
+    if (const auto node = node_inside(world_, plan)) {
+      return fmt::format("Subnet {}: spec.cidrBlock \"{}\": contains the address {}; choose another range", name_, subnet_.cidr_block, *node);
+    }
+    return std::nullopt;
+  }
+
+  // Valid and programmed: the allocator follows, pods may come.
+  Plan in_force(const api::SubnetPlan& plan, const std::string& reason) {
+    ipam::Config config{name_, plan.cidrs, plan.gateways, plan.excludes, subnet_.is_ovn() ? router_mac(subnet_.effective_vpc(), name_) : net::Mac()};
+    world_.configure_allocator(name_, config);
+    configure_pools();
+    world_.set_subnet_state(name_, {true, "", plan});
+    write_status({true, true, reason, ""});
+    return std::move(plan_);
+  }
+
+  void configure_pools() {
+    ipam::Allocator* allocator = world_.allocator(name_);
+    for (const auto& [pool_name, pool] : world_.pools().all()) {
+      if (pool.subnet != name_ || pool.meta.deleting) {
+        if (allocator->has_pool(pool_name)) allocator->remove_pool(pool_name);
+        continue;
+      }
+      std::vector<net::Range> ranges;
+      for (const std::string& text : pool.ips) {
+        if (const auto range = net::Range::parse_with_cidr(text)) ranges.push_back(*range);
+      }
+      (void)allocator->set_pool(pool_name, ranges);
+    }
+  }
+
+  // Wrong or not possible yet. What is programmed stays in force and goes on serving.
+  Plan stand_by(const std::string& reason, const std::string& message) {
+    const auto before = programmed(world_, name_);
+    if (before && world_.vpc_ready(subnet_.effective_vpc())) {
+      api::SubnetPlan old = *before;
+      if (const auto& known = world_.subnet_state(name_).in_force; known && known->cidrs == old.cidrs) old = *known;
+      world_.configure_allocator(name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(subnet_.effective_vpc(), name_)});
+      world_.set_subnet_state(name_, {true, "", old});
+      write_status({false, false, reason, fmt::format("{} ({} stays in force)", message, api::to_string(old.cidrs))});
+    } else {
+      not_ready(message);
+      write_status({false, reason != "ValidateLogicalSwitchFailed", reason, message});
+    }
+    return std::move(plan_);
+  }
+
+  void not_ready(const std::string& why) {
+    world::SubnetState state = world_.subnet_state(name_);
+    state.ready = false;
+    state.unready = why;
+    world_.set_subnet_state(name_, std::move(state));
+  }
+
+  // Being deleted: goes when nobody holds, or is about to hold, an address. Nothing else about the Subnet matters any more.
+  Plan retire() {
+    not_ready("it is being deleted");
+    if (in_use()) {
+      write_status({false, true, "Terminating", fmt::format("Subnet {}: deleted as soon as its {} are released", name_, holders())});
+      return std::move(plan_);
+    }
+    if (world_.switches().contains(name_)) {
+      plan_.ovn.emplace_back(world::RemoveSwitch{name_});
+    } else if (subnet_.meta.has_finalizer(api::kFinalizer)) {
+      world_.drop_allocator(name_);
+      plan_.writes.push_back(patch_finalizer(api::Kind::subnet, subnet_.meta, false));
+    }
+    return std::move(plan_);
+  }
+
+  [[nodiscard]] bool in_use() const {
+    if (!world_.safeguards().finalizer_by_owners) return api::int_at(subnet_.status, {"v4usingIPs"}) + api::int_at(subnet_.status, {"v6usingIPs"}) > 0;
+    const ipam::Allocator* allocator = world_.allocator(name_);
+    return (allocator != nullptr && allocator->lease_count() > 0) || !world_.ips_in(name_).empty();
+  }
+
+  [[nodiscard]] std::string holders() const {
+    const std::size_t count = world_.ips_in(name_).size();
+    return count == 0 ? std::string("reservations") : fmt::format("{} IP objects (first: {})", count, *world_.ips_in(name_).begin());
+  }
+
+  void write_status(const SubnetVerdict& verdict) {
+    StatusWrite write = subnet_status(world_, subnet_, verdict);
+    if (write.request) plan_.writes.push_back(std::move(*write.request));
+    if (write.event) plan_.events.push_back(std::move(*write.event));
+    if (write.again_at) plan_.wake_no_later_than(*write.again_at);
+  }
+
+  world::World& world_;
+  const api::Subnet& subnet_;
+  const std::string& name_;
+  Plan plan_;
+};
+
+// The object is gone: so is what OVN holds of it, and its allocator once the last lease is back.
+Plan forget(world::World& world, const std::string& name) {
+  Plan plan;
+  if (world.switches().contains(name)) plan.ovn.emplace_back(world::RemoveSwitch{name});
+  const ipam::Allocator* allocator = world.allocator(name);
+  if (allocator != nullptr && allocator->lease_count() == 0 && world.ips_in(name).empty()) world.drop_allocator(name);
+  return plan;
+}
+
+}  // namespace
+
+Plan reconcile_subnet(world::World& world, const std::string& name) {
+  const api::Subnet* subnet = world.subnets().find(name);
+  if (subnet == nullptr) return forget(world, name);
+  return SubnetReconciler(world, *subnet).run();
+}
+
+}  // namespace berth::reconcile

@@ -1,0 +1,245 @@
+#pragma once
+
+// The indexed model of what is known: Kubernetes objects, what OVN was observed to hold, who holds which address, who
+// waits for what. Owned by the deciding thread. It never does I/O and never looks at a clock: the engine sets the time.
+//
+// Every change marks the keys that it concerns as dirty; the engine takes them and reconciles. All rules of "what concerns
+// whom" are in world_hooks.cpp.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/ip.h"
+#include "api/resource.h"
+#include "api/subnet.h"
+#include "api/vpc.h"
+#include "api/workload.h"
+#include "binding/knowledge.h"
+#include "ipam/allocator.h"
+#include "world/key.h"
+#include "world/logical_network.h"
+#include "world/table.h"
+#include "world/waiting.h"
+
+namespace berth::world {
+
+struct Settings {
+  std::vector<net::Cidr> default_cidr;
+  std::vector<net::Cidr> join_cidr;
+  std::vector<net::Cidr> service_cidr;
+  Duration settle = std::chrono::seconds(5);
+  binding::Safeguards safeguards;
+};
+
+// What the subnet reconciler last established. Readiness is this, never a condition read back from the API.
+struct SubnetState {
+  bool ready = false;
+  std::string unready;                      // why not, for people
+  std::optional<api::SubnetPlan> in_force;  // what the allocator and OVN follow; absent: nothing is programmed
+  bool operator==(const SubnetState&) const = default;
+};
+
+// Counted for metrics; the three of the promise are asserted by tests.
+struct Counters {
+  std::uint64_t missed_wakeups = 0;
+  std::uint64_t wrong_subnet_prevented = 0;
+  std::uint64_t wrong_subnet_delivered = 0;
+  std::uint64_t bound = 0;
+  std::uint64_t rebound = 0;
+  std::uint64_t released = 0;
+  std::uint64_t quarantined = 0;
+  std::uint64_t misplaced = 0;
+};
+
+class World final : public binding::Knowledge {
+ public:
+  explicit World(Settings settings);
+  ~World() override;
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  void set_time(TimePoint now, WallTime wall) { now_ = now, wall_ = wall; }
+  [[nodiscard]] WallTime wall_now() const { return wall_; }
+  void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+
+  // ---- What Kubernetes says. Kinds that Berth does not keep are ignored.
+  void upsert(api::Kind kind, const api::JsonObject& object);
+  void remove(api::Kind kind, const api::JsonObject& object);
+  void replace(api::Kind kind, const api::JsonArray& items, std::uint64_t version);
+  // The Namespace of that name alone, by a list with a field selector at this version.
+  void replace_namespace(const std::string& name, const api::JsonArray& items, std::uint64_t version);
+
+  [[nodiscard]] const Table<api::Pod>& pods() const { return pods_; }
+  [[nodiscard]] const Table<api::Namespace>& namespaces() const { return namespaces_; }
+  [[nodiscard]] const Table<api::Node>& nodes() const { return nodes_; }
+  [[nodiscard]] const Table<api::StatefulSet>& stateful_sets() const { return stateful_sets_; }
+  [[nodiscard]] const Table<api::Subnet>& subnets() const { return subnets_; }
+  [[nodiscard]] const Table<api::Ip>& ips() const { return ips_; }
+  [[nodiscard]] const Table<api::IpPool>& pools() const { return pools_; }
+  [[nodiscard]] const Table<api::Vpc>& vpcs() const { return vpcs_; }
+
+  // Names of IP objects, observed ports and reservations that belong to a key; each may exist without the others.
+  [[nodiscard]] std::set<std::string> ports_of(const Key& key) const;
+  [[nodiscard]] const std::set<std::string>& ips_in(const std::string& subnet) const;
+  [[nodiscard]] const std::set<std::string>& pods_in(const std::string& ns) const;
+  [[nodiscard]] std::vector<std::string> claimant_names(const std::string& ns) const;  // any provider, by age, then name
+  [[nodiscard]] std::vector<const api::Subnet*> subnets_of_vpc(const std::string& vpc) const;
+
+  // Proof that a pod of this UID is gone: its deletion was seen, or a GET said so.
+  // An empty UID stands for a pod whose UID nobody wrote down (IP objects that Kube-OVN made).
+  [[nodiscard]] bool is_proven_gone(const std::string& pod_key, const std::string& pod_uid) const;
+  void prove_gone(const std::string& pod_key, const std::string& pod_uid);
+  void forget_gone(const std::string& pod_key) { gone_.erase(pod_key); }  // nothing of the pod is left
+
+  // ---- What OVN was observed to hold
+  void observe_router(const std::string& name, std::optional<LogicalRouter> router);
+  void observe_switch(const std::string& name, std::optional<LogicalSwitch> logical_switch);
+  void observe_port(const std::string& name, std::optional<LogicalPort> port);
+  void forget_ovn();  // disconnected: before the replay
+  [[nodiscard]] const std::map<std::string, LogicalRouter>& routers() const { return routers_; }
+  [[nodiscard]] const std::map<std::string, LogicalSwitch>& switches() const { return switches_; }
+  [[nodiscard]] const std::map<std::string, LogicalPort>& ports() const { return ports_; }
+
+  // ---- What the controller established
+  [[nodiscard]] const SubnetState& subnet_state(const std::string& name) const;
+  void set_subnet_state(const std::string& name, SubnetState state);
+  [[nodiscard]] bool vpc_ready(const std::string& name) const;
+
+  // The allocator of a subnet; null: none is in force. Leases are kept by port name.
+  [[nodiscard]] ipam::Allocator* allocator(const std::string& subnet);
+  [[nodiscard]] const ipam::Allocator* allocator(const std::string& subnet) const;
+  // Creates or reconfigures it; a new one takes note of everything known to be held (IP objects first, then ports).
+  void configure_allocator(const std::string& subnet, const ipam::Config& config);
+  void drop_allocator(const std::string& subnet) { allocators_.erase(subnet); }
+  // Subnets in which this port name holds a lease.
+  [[nodiscard]] std::vector<std::string> leases_of(const std::string& port) const;
+  // Remembers for whom a lease was drawn, before anything outside says so.
+  void note_reservation(const Key& key, const std::string& port);
+  // Gives the lease back and wakes who waits for room there.
+  void release(const std::string& subnet, const std::string& port);
+
+  // IP objects that an agent has claimed since this was last asked.
+  [[nodiscard]] std::set<std::string> take_to_audit() { return std::exchange(to_audit_, {}); }
+
+  // Records that a wired pod's binding was overtaken (an empty text: it was not). True if the text is new.
+  bool set_displaced(const std::string& pod, const std::string& text);
+  [[nodiscard]] std::size_t displaced_count() const { return displaced_.size(); }
+
+  // When counters of a Subnet's or Vpc's status were last sent; they are sent at most once a second.
+  [[nodiscard]] TimePoint status_written(const std::string& key) const;
+  void note_status_written(const std::string& key) { status_written_[key] = now_; }
+
+  // ---- Waiting
+  [[nodiscard]] const WaitingIndex& waiting() const { return waiting_; }
+  bool set_waiting(const std::string& pod, const binding::Wait& wait);
+  std::optional<Waiting> clear_waiting(const std::string& pod) { return waiting_.clear(pod); }
+  void wake(const binding::WaitKey& key);
+
+  // ---- Consistent reads
+  [[nodiscard]] std::uint64_t begin_read() { return ++sequence_; }
+  void end_read(std::uint64_t begun, const std::set<std::string>& namespaces);
+
+  // ---- Dirty keys, in order of marking, each once
+  void mark_dirty(Key key);
+  void mark_all_dirty();
+  [[nodiscard]] std::optional<Key> take_dirty();
+  [[nodiscard]] bool has_dirty() const { return !dirty_order_.empty(); }
+
+  Counters counters;
+
+  // ---- binding::Knowledge
+  [[nodiscard]] const binding::Safeguards& safeguards() const override { return settings_.safeguards; }
+  [[nodiscard]] TimePoint now() const override { return now_; }
+  [[nodiscard]] const api::Namespace* find_namespace(const std::string& ns) const override;
+  [[nodiscard]] const api::NetworkAttachmentDefinition* find_network(const std::string& ns, const std::string& name) const override;
+  [[nodiscard]] const api::IpPool* find_pool(const std::string& name) const override;
+  [[nodiscard]] std::optional<binding::SubnetView> subnet(const std::string& name) const override;
+  [[nodiscard]] std::vector<binding::SubnetView> claimants(const std::string& ns) const override;
+  [[nodiscard]] std::vector<binding::SubnetView> of_provider(const std::string& provider) const override;
+  [[nodiscard]] std::vector<const api::IpPool*> pools(const std::string& ns, const std::string& subnet) const override;
+  [[nodiscard]] const api::Vpc* vpc_of(const std::string& ns) const override;
+  [[nodiscard]] std::vector<binding::SubnetView> defaults_of(const std::string& vpc) const override;
+  [[nodiscard]] bool has_room(const std::string& subnet, const std::string& port, std::optional<net::Family> only,
+                              const std::string& pool) const override;
+  [[nodiscard]] std::optional<std::string> inferred_expectation(const std::string& ns) const override;
+  [[nodiscard]] TimePoint settled_at(const std::string& ns) const override;
+  [[nodiscard]] bool is_fresh_for(const api::Pod& pod) const override;
+
+ private:
+  // world_hooks.cpp: what a change concerns
+  void on_pod(const std::optional<api::Pod>& before, const api::Pod* after, bool proven);
+  void on_namespace(const std::optional<api::Namespace>& before, const api::Namespace* after);
+  void on_node(const std::optional<api::Node>& before, const api::Node* after);
+  void on_stateful_set(const std::optional<api::StatefulSet>& before, const api::StatefulSet* after);
+  void on_network(const std::optional<api::NetworkAttachmentDefinition>& before, const api::NetworkAttachmentDefinition* after);
+  void on_subnet(const std::optional<api::Subnet>& before, const api::Subnet* after);
+  void on_ip(const std::optional<api::Ip>& before, const api::Ip* after);
+  void on_pool(const std::optional<api::IpPool>& before, const api::IpPool* after);
+  void on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after);
+  void namespace_binding_changed(const std::string& ns);
+  void update_claims(const std::string& subnet, const api::Subnet* after);
+  void set_claim(const std::string& ns, const std::string& subnet, bool claims);
+  [[nodiscard]] binding::SubnetView view_of(const api::Subnet& subnet) const;
+  [[nodiscard]] std::vector<binding::SubnetView> views_sorted(std::vector<const api::Subnet*> subnets) const;
+
+  Settings settings_;
+  TimePoint now_{};
+  WallTime wall_{};
+  std::uint64_t epoch_ = 0;
+
+  Table<api::Pod> pods_;
+  Table<api::Namespace> namespaces_;
+  Table<api::Node> nodes_;
+  Table<api::StatefulSet> stateful_sets_;
+  Table<api::NetworkAttachmentDefinition> networks_;
+  Table<api::Subnet> subnets_;
+  Table<api::Ip> ips_;
+  Table<api::IpPool> pools_;
+  Table<api::Vpc> vpcs_;
+
+  std::map<std::string, std::set<std::string>> pods_by_ns_;
+  std::map<std::string, std::set<std::string>> ips_by_subnet_;
+  std::map<Key, std::set<std::string>> ips_by_key_;
+  std::map<Key, std::set<std::string>> ports_by_key_;
+  std::map<std::string, std::set<std::string>> claims_;  // namespace -> subnets that claim it
+  std::map<std::string, std::set<std::string>> gone_;    // pod key -> UIDs proven gone, while something of theirs is left
+  std::map<Key, std::set<std::string>> reservations_;
+  std::map<std::string, Key> reservation_key_;
+  std::map<std::string, std::string> displaced_;         // pod key -> how
+  std::set<std::string> to_audit_;                       // IP objects claimed since the last audit
+  std::map<std::string, TimePoint> status_written_;
+
+  struct NamespaceTimes {
+    TimePoint first_seen{};
+    std::optional<TimePoint> lost_last_claim;
+  };
+  std::map<std::string, NamespaceTimes> namespace_times_;
+
+  std::map<std::string, LogicalRouter> routers_;
+  std::map<std::string, LogicalSwitch> switches_;
+  std::map<std::string, LogicalPort> ports_;
+  std::map<std::string, SubnetState> subnet_states_;
+  std::map<std::string, ipam::Allocator> allocators_;
+  WaitingIndex waiting_;
+
+  std::uint64_t sequence_ = 0;                        // orders "pod seen" against "read begun"
+  std::map<std::string, std::uint64_t> pod_seen_;     // pod UID -> sequence when it was first seen
+  std::map<std::string, std::uint64_t> read_begun_;   // namespace -> sequence of the latest read that ended
+
+  std::deque<Key> dirty_order_;
+  std::set<Key> dirty_;
+};
+
+// The key that an IP object or port belongs to, by its podName and namespace.
+[[nodiscard]] Key key_of(const api::Ip& ip);
+
+}  // namespace berth::world

@@ -1,0 +1,241 @@
+// What a change concerns: after each change, the keys that might have to be reconciled are dirty, and who waits for it is awake.
+
+#include <algorithm>
+
+#include "api/annotations.h"
+#include "world/world.h"
+
+namespace berth::world {
+
+using binding::WaitKey;
+
+void World::on_pod(const std::optional<api::Pod>& before, const api::Pod* after, bool proven) {
+  const api::Pod& pod = after != nullptr ? *after : *before;
+  const std::string key = pod.meta.key();
+  if (after != nullptr) {
+    pods_by_ns_[pod.meta.ns].insert(key);
+    pod_seen_.try_emplace(pod.meta.uid, ++sequence_);
+  } else {
+    auto& in_ns = pods_by_ns_[pod.meta.ns];
+    in_ns.erase(key);
+    if (in_ns.empty()) pods_by_ns_.erase(pod.meta.ns);
+    pod_seen_.erase(pod.meta.uid);
+    waiting_.clear(key);
+    displaced_.erase(key);
+    if (proven || !settings_.safeguards.prove_absence) gone_[key].insert(pod.meta.uid);
+  }
+  mark_dirty({KeyKind::pod, key});
+}
+
+void World::on_namespace(const std::optional<api::Namespace>& before, const api::Namespace* after) {
+  const api::Namespace& ns = after != nullptr ? *after : *before;
+  const std::string& name = ns.meta.name;
+  mark_dirty({KeyKind::namespace_, name});
+  if (after == nullptr) {
+    namespace_times_.erase(name);
+    claims_.erase(name);
+    read_begun_.erase(name);
+    return;
+  }
+  if (!before) {
+    const auto age = std::max(Duration::zero(), std::chrono::duration_cast<Duration>(wall_ - ns.meta.created));
+    // Seen now, or long ago by its creation time (which has whole seconds: take the later reading).
+    namespace_times_[name].first_seen = now_ - std::max(Duration::zero(), age - std::chrono::seconds(1));
+  }
+  const bool relabelled = !before || before->meta.labels != after->meta.labels;
+  if (relabelled) {
+    for (const auto& [subnet_name, s] : subnets_.all()) set_claim(name, subnet_name, s.claims(name, after->meta.labels));
+  }
+  const bool word_changed = !before || binding::user_subnets(*before) != binding::user_subnets(*after) ||
+                            binding::expectation_of(*before) != binding::expectation_of(*after);
+  if (relabelled || word_changed) namespace_binding_changed(name);
+}
+
+void World::on_node(const std::optional<api::Node>& before, const api::Node* after) {
+  mark_dirty({KeyKind::node, (after != nullptr ? *after : *before).meta.name});
+}
+
+void World::on_stateful_set(const std::optional<api::StatefulSet>& before, const api::StatefulSet* after) {
+  if (before && after != nullptr && before->replicas == after->replicas && before->start == after->start && before->meta.deleting == after->meta.deleting) return;
+  const std::string& uid = (after != nullptr ? *after : *before).meta.uid;
+  for (const auto& [name, ip] : ips_.all()) {
+    if (ip.owner.kind == api::Owner::Kind::stateful_set && ip.owner.id == uid) mark_dirty(key_of(ip));
+  }
+}
+
+void World::on_network(const std::optional<api::NetworkAttachmentDefinition>& before, const api::NetworkAttachmentDefinition* after) {
+  wake({WaitKey::Kind::network, (after != nullptr ? *after : *before).meta.key()});
+}
+
+void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
+  if (before) {
+    const Key key = key_of(*before);
+    ips_by_subnet_[before->subnet].erase(before->meta.name);
+    auto& of_key = ips_by_key_[key];
+    of_key.erase(before->meta.name);
+    if (of_key.empty()) ips_by_key_.erase(key);
+    mark_dirty(key);
+    mark_dirty({KeyKind::subnet, before->subnet});
+  }
+  if (after != nullptr) {
+    const Key key = key_of(*after);
+    ips_by_subnet_[after->subnet].insert(after->meta.name);
+    ips_by_key_[key].insert(after->meta.name);
+    if (after->claimed() && !(before && before->container_id == after->container_id)) to_audit_.insert(after->meta.name);
+    mark_dirty(key);
+    mark_dirty({KeyKind::subnet, after->subnet});
+  }
+}
+
+void World::on_pool(const std::optional<api::IpPool>& before, const api::IpPool* after) {
+  const api::IpPool& pool = after != nullptr ? *after : *before;
+  wake({WaitKey::Kind::pool, pool.meta.name});
+  for (const api::IpPool* p : {before ? &*before : nullptr, after}) {
+    if (p == nullptr) continue;
+    mark_dirty({KeyKind::subnet, p->subnet});
+    for (const std::string& ns : p->namespaces) namespace_binding_changed(ns);
+  }
+}
+
+void World::on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after) {
+  const api::Vpc& vpc = after != nullptr ? *after : *before;
+  mark_dirty({KeyKind::vpc, vpc.meta.name});
+  wake({WaitKey::Kind::vpc, vpc.meta.name});
+  for (const api::Subnet* s : subnets_of_vpc(vpc.meta.name)) mark_dirty({KeyKind::subnet, s->meta.name});
+  const bool reach_changed = !before || after == nullptr || before->namespaces != after->namespaces || before->default_subnet != after->default_subnet;
+  if (!reach_changed) return;
+  for (const api::Vpc* v : {before ? &*before : nullptr, after}) {
+    if (v == nullptr) continue;
+    for (const std::string& ns : v->namespaces) namespace_binding_changed(ns);
+  }
+}
+
+void World::on_subnet(const std::optional<api::Subnet>& before, const api::Subnet* after) {
+  const api::Subnet& s = after != nullptr ? *after : *before;
+  const std::string& name = s.meta.name;
+  mark_dirty({KeyKind::subnet, name});
+  for (const api::Subnet* version : {before ? &*before : nullptr, after}) {
+    if (version != nullptr && version->is_ovn()) mark_dirty({KeyKind::vpc, version->effective_vpc()});
+  }
+  update_claims(name, after);
+  const bool gone_or_going = after == nullptr || (after->meta.deleting && !(before && before->meta.deleting));
+  const bool range_changed = gone_or_going || !before || before->cidr_block != after->cidr_block || before->vpc != after->vpc;
+  if (range_changed) {
+    // Whoever lost against this range is tried again.
+    for (const auto& [other, object] : subnets_.all()) {
+      if (other != name && !subnet_state(other).ready) mark_dirty({KeyKind::subnet, other});
+    }
+  }
+  if (after == nullptr) subnet_states_.erase(name);
+  wake({WaitKey::Kind::subnet, name});
+  wake({WaitKey::Kind::subnet, "provider:" + s.effective_provider()});
+  if (gone_or_going) {
+    for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
+  }
+}
+
+void World::update_claims(const std::string& subnet, const api::Subnet* after) {
+  for (const auto& [ns, object] : namespaces_.all()) {
+    set_claim(ns, subnet, after != nullptr && after->claims(ns, object.meta.labels));
+  }
+}
+
+void World::set_claim(const std::string& ns, const std::string& subnet, bool claims) {
+  auto& of_ns = claims_[ns];
+  const bool changed = claims ? of_ns.insert(subnet).second : of_ns.erase(subnet) > 0;
+  if (!changed) return;
+  if (of_ns.empty()) namespace_times_[ns].lost_last_claim = now_;
+  namespace_binding_changed(ns);
+}
+
+void World::namespace_binding_changed(const std::string& ns) {
+  mark_dirty({KeyKind::namespace_, ns});
+  wake({WaitKey::Kind::namespace_, ns});
+  // Bound pods too: one that is not wired yet is rebound, one that is turns out misplaced.
+  for (const std::string& pod : pods_in(ns)) {
+    if (waiting_.find(pod) == nullptr) mark_dirty({KeyKind::pod, pod});
+  }
+}
+
+void World::set_subnet_state(const std::string& name, SubnetState state) {
+  auto [it, added] = subnet_states_.try_emplace(name);
+  if (!added && it->second == state) return;
+  const bool usable_changed = added || it->second.ready != state.ready || it->second.in_force != state.in_force;
+  it->second = std::move(state);
+  wake({WaitKey::Kind::subnet, name});
+  if (const api::Subnet* s = subnets_.find(name)) {
+    wake({WaitKey::Kind::subnet, "provider:" + s->effective_provider()});
+    mark_dirty({KeyKind::vpc, s->effective_vpc()});
+  }
+  if (!usable_changed) return;
+  for (const auto& [ns, subnets] : claims_) {
+    if (subnets.contains(name)) namespace_binding_changed(ns);
+  }
+  // Namespaces that name it, or fall back on it, and pods bound to it.
+  if (name == api::kDefaultSubnet) {
+    for (const auto& [ns, object] : namespaces_.all()) mark_dirty({KeyKind::namespace_, ns});
+  }
+  for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
+}
+
+// ---- OVN
+
+
+void World::observe_router(const std::string& name, std::optional<LogicalRouter> router) {
+  const bool appeared_or_went = routers_.contains(name) != router.has_value();
+  if (router) {
+    routers_[name] = std::move(*router);
+  } else {
+    routers_.erase(name);
+  }
+  mark_dirty({KeyKind::vpc, name});
+  if (!appeared_or_went) return;
+  for (const api::Subnet* s : subnets_of_vpc(name)) mark_dirty({KeyKind::subnet, s->meta.name});
+}
+
+void World::observe_switch(const std::string& name, std::optional<LogicalSwitch> logical_switch) {
+  if (const auto it = switches_.find(name); it != switches_.end()) mark_dirty({KeyKind::vpc, it->second.router});
+  if (logical_switch) {
+    switches_[name] = std::move(*logical_switch);
+  } else {
+    switches_.erase(name);
+    // A range became free.
+    for (const auto& [other, object] : subnets_.all()) {
+      if (!subnet_state(other).ready) mark_dirty({KeyKind::subnet, other});
+    }
+  }
+  mark_dirty({KeyKind::subnet, name});
+}
+
+void World::observe_port(const std::string& name, std::optional<LogicalPort> port) {
+  const auto key_of_port = [](const LogicalPort& p) -> std::optional<Key> {
+    if (const auto it = p.external_ids.find("pod"); it != p.external_ids.end()) return Key{KeyKind::pod, it->second};
+    if (p.name.starts_with("node-")) return Key{KeyKind::node, p.name.substr(5)};
+    return std::nullopt;
+  };
+  if (const auto it = ports_.find(name); it != ports_.end()) {
+    if (const auto key = key_of_port(it->second)) {
+      auto& of_key = ports_by_key_[*key];
+      of_key.erase(name);
+      if (of_key.empty()) ports_by_key_.erase(*key);
+      mark_dirty(*key);
+    }
+    mark_dirty({KeyKind::subnet, it->second.switch_name});
+    ports_.erase(it);
+  }
+  if (!port) return;
+  if (const auto key = key_of_port(*port)) {
+    ports_by_key_[*key].insert(name);
+    mark_dirty(*key);
+  }
+  ports_[name] = std::move(*port);
+}
+
+void World::forget_ovn() {
+  routers_.clear();
+  switches_.clear();
+  ports_.clear();
+  ports_by_key_.clear();
+}
+
+}  // namespace berth::world
