@@ -284,7 +284,8 @@ class LivePod {
 // Whether an IP object outlives the pod that used it.
 bool is_retained(const world::World& world, const api::Ip& ip) {
   if (ip.meta.deleting) return false;
-  if (ip.owner.kind == api::Owner::Kind::reserved || ip.meta.labels.contains(std::string(api::kIpReservedLabel)) && ip.meta.labels.at(std::string(api::kIpReservedLabel)) == "true") return true;
+  const auto label = ip.meta.labels.find(std::string(api::kIpReservedLabel));
+  if (ip.owner.kind == api::Owner::Kind::reserved || (label != ip.meta.labels.end() && label->second == "true")) return true;
   if (ip.owner.kind != api::Owner::Kind::stateful_set) return false;
   const api::Subnet* subnet = world.subnets().find(ip.subnet);
   if (subnet == nullptr || subnet->meta.deleting || subnet->meta.uid != ip.subnet_uid) return false;

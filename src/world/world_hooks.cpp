@@ -175,6 +175,9 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
   if (name == api::kDefaultSubnet) {
     for (const auto& [ns, object] : namespaces_.all()) mark_dirty({KeyKind::namespace_, ns});
   }
+  if (name == api::kJoinSubnet) {
+    for (const auto& [node, object] : nodes_.all()) mark_dirty({KeyKind::node, node});
+  }
   for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
 }
 
