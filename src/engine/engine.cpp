@@ -7,6 +7,7 @@
 #include "api/json.h"
 #include "base/log.h"
 #include "reconcile/audit.h"
+#include "reconcile/sweep.h"
 
 namespace berth::engine {
 namespace {
