@@ -8,6 +8,7 @@
 #include <boost/json/parse.hpp>
 
 #include "api/yaml.h"
+#include "dev/api/protobuf.h"
 
 namespace berth::dev {
 namespace {
@@ -111,6 +112,11 @@ sim::ApiResult<json::value> decode_body(const http::ServerRequest& request) {
           sim::bad_request(fmt::format("the body holds {} YAML documents, not one", documents->size())));
     }
     return std::move(documents->front());
+  }
+  if (type == "application/vnd.kubernetes.protobuf") {
+    auto object = decode_protobuf(request.body);
+    if (!object) return tl::unexpected(sim::bad_request(object.error().message));
+    return json::value(std::move(*object));
   }
   if (!type.empty() && type != "application/json" && !type.ends_with("+json")) {
     return tl::unexpected(unsupported_media_type(type, "application/json, application/yaml"));
