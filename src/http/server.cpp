@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,18 +91,19 @@ class Server::Impl {
     const auto endpoint = endpoint_of(options);
     if (!endpoint) return fail(endpoint.error());
     const bool local = !options.unix_path.empty();
+    Acceptor& acceptor = listeners_.front()->acceptor;
     error_code ec;
-    acceptor_.open(endpoint->protocol(), ec);
-    if (!ec && !local) acceptor_.set_option(asio::socket_base::reuse_address(true), ec);
+    acceptor.open(endpoint->protocol(), ec);
+    if (!ec && !local) acceptor.set_option(asio::socket_base::reuse_address(true), ec);
     // Set before bind, the mode is the new file's from its first moment.
-    if (!ec && local && ::fchmod(acceptor_.native_handle(), options.unix_mode) != 0) {
+    if (!ec && local && ::fchmod(acceptor.native_handle(), options.unix_mode) != 0) {
       ec.assign(errno, boost::system::system_category());
     }
-    if (!ec) acceptor_.bind(*endpoint, ec);
+    if (!ec) acceptor.bind(*endpoint, ec);
     if (!ec && local && ::chmod(options.unix_path.c_str(), options.unix_mode) != 0) {
       ec.assign(errno, boost::system::system_category());
     }
-    if (!ec) acceptor_.listen(asio::socket_base::max_listen_connections, ec);
+    if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
     if (ec) {
       return fail(ErrorCode::unavailable,
                   local ? fmt::format("cannot listen on {}: {}", options.unix_path, ec.message())
@@ -109,16 +111,39 @@ class Server::Impl {
     }
     if (!local) {
       asio::ip::tcp::endpoint bound;
-      const Endpoint actual = acceptor_.local_endpoint(ec);
+      const Endpoint actual = acceptor.local_endpoint(ec);
       std::memcpy(bound.data(), actual.data(), actual.size());
       port_ = bound.port();
     }
     return {};
   }
 
+  Status listen_also(int listening) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    error_code ec;
+    if (::getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      ec.assign(errno, boost::system::system_category());
+    }
+    auto listener = std::make_shared<Listener>(core_->io);
+    if (!ec) listener->acceptor.assign(Endpoint::protocol_type(address.ss_family, 0), listening, ec);
+    if (ec) {
+      ::close(listening);
+      return fail(ErrorCode::invalid, fmt::format("cannot serve descriptor {}: {}", listening, ec.message()));
+    }
+    asio::post(core_->io, [this, listener = std::move(listener)]() mutable {
+      if (shutting_down_) return;
+      listeners_.push_back(std::move(listener));
+      accept(*listeners_.back());
+    });
+    return {};
+  }
+
   void run() {
-    core_->on_room = [this] { accept(); };
-    accept();
+    core_->on_room = [this] {
+      for (const auto& listener : listeners_) accept(*listener);
+    };
+    accept(*listeners_.front());
     thread_ = std::thread([this] { core_->io.run(); });
   }
 
@@ -138,15 +163,24 @@ class Server::Impl {
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
  private:
-  void accept() {
-    if (accepting_ || shutting_down_ || core_->connections.size() >= core_->options.limits.connections) return;
-    accepting_ = true;
-    acceptor_.async_accept([this](error_code ec, Socket socket) {
-      accepting_ = false;
+  struct Listener {
+    explicit Listener(asio::io_context& io) : acceptor(io), retry(io) {}
+
+    Acceptor acceptor;
+    Deadline retry;
+    bool accepting = false;
+  };
+
+  void accept(Listener& listener) {
+    if (listener.accepting || shutting_down_) return;
+    if (core_->connections.size() >= core_->options.limits.connections) return;
+    listener.accepting = true;
+    listener.acceptor.async_accept([this, &listener](error_code ec, Socket socket) {
+      listener.accepting = false;
       if (shutting_down_) return;
       if (ec) {
         log::warn("cannot accept a connection", {{"error", ec.message()}});
-        retry_.set(kAcceptRetry, [this] { accept(); });
+        listener.retry.set(kAcceptRetry, [this, &listener] { accept(listener); });
         return;
       }
       if (core_->options.unix_path.empty()) {
@@ -157,15 +191,17 @@ class Server::Impl {
       auto connection = std::make_shared<Connection>(core_, std::move(wire));
       core_->connections.insert(connection);
       connection->start();
-      accept();
+      accept(listener);
     });
   }
 
   void shut_down() {
     shutting_down_ = true;
     error_code ignored;
-    acceptor_.close(ignored);
-    retry_.clear();
+    for (const auto& listener : listeners_) {
+      listener->acceptor.close(ignored);
+      listener->retry.clear();
+    }
     work_.reset();
     const auto connections = core_->connections;
     for (const auto& connection : connections) connection->abort();
@@ -173,11 +209,9 @@ class Server::Impl {
 
   std::shared_ptr<ServerCore> core_;
   std::shared_ptr<TlsContext> tls_;
-  Acceptor acceptor_{core_->io};
-  Deadline retry_{core_->io};
+  std::vector<std::shared_ptr<Listener>> listeners_{std::make_shared<Listener>(core_->io)};  // I/O thread, as the next
   asio::executor_work_guard<asio::io_context::executor_type> work_{core_->io.get_executor()};
   std::uint16_t port_ = 0;
-  bool accepting_ = false;  // I/O thread, as the next
   bool shutting_down_ = false;
   std::thread thread_;
 };
@@ -193,6 +227,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
 }
 
 std::uint16_t Server::port() const { return impl_->port(); }
+Status Server::listen_also(int listening) { return impl_->listen_also(listening); }
 void Server::stop() { impl_->stop(); }
 
 }  // namespace berth::http

@@ -151,7 +151,11 @@ class Server {
 
   [[nodiscard]] std::uint16_t port() const;  // 0 for a unix socket
 
-  // Closes the listener and all connections, and joins the I/O thread; the handler is not called after it returns.
+  // Serves a socket that the caller made and that listens already, in the same way: it may belong to another network
+  // namespace. Owned by the server from now on, also on failure. From any thread.
+  [[nodiscard]] Status listen_also(int listening);
+
+  // Closes the listeners and all connections, and joins the I/O thread; the handler is not called after it returns.
   // Responders and Streams may outlive the server: what they are told is dropped. Not from the handler.
   void stop();
 

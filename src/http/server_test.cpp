@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -163,6 +164,27 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
   EXPECT_NE(last.find("X-Header: seen"), std::string::npos) << last;
   EXPECT_NE(last.find("Connection: close"), std::string::npos);
   EXPECT_TRUE(last.ends_with("GET /c user= refused= body="));
+}
+
+TEST(Server, ServesAnotherListeningSocketToo) {
+  auto server = Server::start({}, echo);
+  ASSERT_TRUE(server);
+  const int listening = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listening, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listening, 16), 0);
+  ASSERT_EQ(::getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ASSERT_NE(ntohs(address.sin_port), (*server)->port());
+  ASSERT_TRUE((*server)->listen_also(listening));
+  for (const std::uint16_t port : {ntohs(address.sin_port), (*server)->port()}) {
+    RawClient client(port);
+    client.send("GET /here HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_NE(client.receive_all().find("GET /here"), std::string::npos);
+  }
+  EXPECT_FALSE((*server)->listen_also(::open("/dev/null", O_RDONLY)));
 }
 
 TEST(Server, TakesChunkedBodiesAndExpectations) {

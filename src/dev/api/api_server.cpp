@@ -102,6 +102,7 @@ class ApiServer::Impl {
   }
 
   [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+  Status listen_also(int listening) { return server_->listen_also(listening); }
   [[nodiscard]] std::string url() const {
     std::string host = options_.address;
     if (host == "0.0.0.0") host = "127.0.0.1";
@@ -191,6 +192,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
 }
 
 std::uint16_t ApiServer::port() const { return impl_->port(); }
+Status ApiServer::listen_also(int listening) { return impl_->listen_also(listening); }
 std::string ApiServer::url() const { return impl_->url(); }
 sim::ApiStore& ApiServer::store() { return impl_->store(); }
 void ApiServer::set_log_source(LogSource source) { impl_->logs().set_source(std::move(source)); }

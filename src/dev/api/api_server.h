@@ -57,6 +57,9 @@ class ApiServer {
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] std::string url() const;  // "https://127.0.0.1:4711"
 
+  // Serves a listening socket of the caller's as well, e.g. one inside a node's network namespace; owns it from now on.
+  [[nodiscard]] Status listen_also(int listening);
+
   // A kubeconfig (YAML) of user "admin", group system:masters.
   [[nodiscard]] std::string kubeconfig() const;
 
