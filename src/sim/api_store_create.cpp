@@ -26,6 +26,11 @@ constexpr std::int64_t kLastNodePort = 32767;
 ApiResult<void> check_kind(const ResourceType& type, json::object& body) {
   const std::string_view kind = string_at(body, {"kind"});
   const std::string_view version = string_at(body, {"apiVersion"});
+  if (type.custom && (kind.empty() || version.empty())) {
+    return tl::unexpected(
+        bad_request(fmt::format("the object provided is unrecognized (must be of type {}): Object '{}' is missing",
+                                type.kind, kind.empty() ? "Kind" : "apiVersion")));
+  }
   if ((!kind.empty() && kind != type.kind) || (!version.empty() && version != type.api_version())) {
     return tl::unexpected(
         bad_request(fmt::format("{} in version \"{}\" cannot be handled as a {}: the resource takes {} {}", kind,
@@ -106,7 +111,7 @@ ApiResult<void> ApiStore::complete_new(const ResourceType& type, std::string_vie
     meta.erase("namespace");
   }
   if (const std::string_view version = string_at(meta, {"resourceVersion"}); !version.empty() && version != "0") {
-    return tl::unexpected(ApiError{500, "", "resourceVersion should not be set on objects to be created", {}});
+    return tl::unexpected(internal("resourceVersion should not be set on objects to be created"));
   }
   const std::string prefix(string_at(meta, {"generateName"}));
   if (name_of(body).empty() && !prefix.empty()) {
@@ -194,7 +199,7 @@ ApiResult<Object> ApiStore::create(const ResourceType& type, std::string_view ns
       type.schema->apply_defaults(body);
     }
   } else {
-    prepare_new(type, body);
+    prepare_new(type, body, now_());
     apply_defaults(type, body);
   }
   if (is_crd(type)) default_crd(body);

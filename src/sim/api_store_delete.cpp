@@ -16,16 +16,19 @@ constexpr std::string_view kCrdCleanup = "customresourcecleanup.apiextensions.k8
 ApiResult<void> check_preconditions(const ResourceType& type, const json::object& object,
                                     const DeleteOptions& options) {
   if (!options.uid.empty() && options.uid != uid_of(object)) {
-    return tl::unexpected(conflict(type, name_of(object),
-                                   fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}",
-                                               options.uid, uid_of(object))));
+    return tl::unexpected(
+        conflict(type, name_of(object),
+                 fmt::format("the UID in the precondition ({}) does not match the UID in record ({}). The "
+                             "object might have been deleted and then recreated",
+                             options.uid, uid_of(object))));
   }
   const std::string_view version = string_at(object, {"metadata", "resourceVersion"});
   if (!options.resource_version.empty() && options.resource_version != version) {
-    return tl::unexpected(conflict(
-        type, name_of(object),
-        fmt::format("Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
-                    options.resource_version, version)));
+    return tl::unexpected(conflict(type, name_of(object),
+                                   fmt::format("the ResourceVersion in the precondition ({}) does not match the "
+                                               "ResourceVersion in record ({}). The object "
+                                               "might have been modified",
+                                               options.resource_version, version)));
   }
   return {};
 }

@@ -68,15 +68,15 @@ ApiResult<json::object> ApiStore::bind(const ResourceType& type, const Object& p
         type, name,
         fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid, uid_of(*pod))));
   }
-  if (is_terminating(*pod)) {
-    return tl::unexpected(
-        conflict(type, name, fmt::format("pod {} is being deleted, cannot be assigned to a host", name)));
-  }
+  ResourceType bindings = type;  // so that refusals name "pods/binding"
+  bindings.plural += "/binding";
+  const auto refuse = [&](const std::string& why) { return tl::unexpected(conflict(bindings, name, why)); };
+  if (is_terminating(*pod)) return refuse(fmt::format("pod {} is being deleted, cannot be assigned to a host", name));
   if (const std::string_view bound = string_at(*pod, {"spec", "nodeName"}); !bound.empty()) {
-    return tl::unexpected(conflict(type, name, fmt::format("pod {} is already assigned to node \"{}\"", name, bound)));
+    return refuse(fmt::format("pod {} is already assigned to node \"{}\"", name, bound));
   }
   if (const json::array* gates = array_at(*pod, {"spec", "schedulingGates"}); gates && !gates->empty()) {
-    return tl::unexpected(conflict(type, name, fmt::format("pod {} has non-empty .spec.schedulingGates", name)));
+    return refuse(fmt::format("pod {} has non-empty .spec.schedulingGates", name));
   }
   json::object next = *pod;
   ensure_object(next, "spec")["nodeName"] = node;

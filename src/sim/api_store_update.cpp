@@ -75,19 +75,28 @@ ApiResult<void> check_identity(const ResourceType& type, const json::object& old
     return tl::unexpected(
         bad_request("the namespace of the provided object does not match the namespace sent on the request"));
   }
-  if (const std::string_view uid = uid_of(next); !uid.empty() && uid != uid_of(old)) {
-    return tl::unexpected(conflict(
-        type, name,
-        fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid, uid_of(old))));
-  }
   const std::string_view version = string_at(next, {"metadata", "resourceVersion"});
   if (version.empty() || version == "0") {
     if (type.unconditional_update) return {};
-    return tl::unexpected(
-        invalid(type, name, {invalid_value("metadata.resourceVersion", 0, "must be specified for an update")}));
+    ApiError error =
+        invalid(type, name, {invalid_value("metadata.resourceVersion", 0, "must be specified for an update")});
+    error.details["kind"] = type.plural;
+    return tl::unexpected(std::move(error));
   }
   if (version != string_at(old, {"metadata", "resourceVersion"})) return tl::unexpected(modified(type, name));
   return {};
+}
+
+// A patch cannot state the UID as a precondition: another one is an attempt to change it.
+void check_immutable_metadata(const json::object& old, const json::object& next, Causes& causes) {
+  for (const char* key : {"uid", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+    const json::value* before = find_at(old, {"metadata", key});
+    const json::value* after = find_at(next, {"metadata", key});
+    const bool given = after && !after->is_null() && *after != json::value("");
+    if (given && (!before || *before != *after)) {
+      causes.push_back(invalid_value(fmt::format("metadata.{}", key), *after, "field is immutable"));
+    }
+  }
 }
 
 void keep_system_metadata(const json::object& old, json::object& next) {
@@ -120,6 +129,9 @@ void check_new_finalizers(const json::object& old, const json::object& next, Cau
 ApiResult<Object> ApiStore::replace(const ResourceType& type, const Object& old, json::object next,
                                     std::string_view subresource, const WriteOptions& options) {
   if (auto ok = check_identity(type, *old, next); !ok) return tl::unexpected(ok.error());
+  Causes causes;
+  // The status of a custom resource is taken out of whatever comes; its metadata is not even looked at.
+  if (!(type.custom && subresource == "status")) check_immutable_metadata(*old, next, causes);
   next = confine(type, *old, std::move(next), subresource);
   next["kind"] = type.kind;
   next["apiVersion"] = string_at(*old, {"apiVersion"});
@@ -132,9 +144,10 @@ ApiResult<Object> ApiStore::replace(const ResourceType& type, const Object& old,
   }
   if (is_crd(type)) default_crd(next);
 
-  Causes causes = validate_metadata(type, next);
+  Causes more = validate_metadata(type, next);
+  causes.insert(causes.end(), more.begin(), more.end());
   check_new_finalizers(*old, next, causes);
-  Causes more = type.custom ? (type.schema ? type.schema->validate(next) : Causes{}) : validate_new(type, next);
+  more = type.custom ? (type.schema ? type.schema->validate(next) : Causes{}) : validate_new(type, next);
   causes.insert(causes.end(), more.begin(), more.end());
   if (!type.custom) {
     more = validate_change(type, *old, next);
@@ -173,8 +186,13 @@ ApiResult<Object> ApiStore::update(const ResourceType& type, std::string_view ns
                                                   string_at(body, {"apiVersion"}), type.kind)));
   }
   if (name_of(body).empty()) {
-    return tl::unexpected(
-        bad_request(fmt::format("the name of the object ( based on URL) was undeterminable: name must be provided")));
+    return tl::unexpected(bad_request(
+        fmt::format("the name of the object ({} based on URL) was undeterminable: name must be provided", name)));
+  }
+  if (const std::string_view uid = uid_of(body); !uid.empty() && uid != uid_of(*old)) {
+    return tl::unexpected(conflict(
+        type, name,
+        fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid, uid_of(*old))));
   }
   return replace(type, old, std::move(body), subresource, options);
 }

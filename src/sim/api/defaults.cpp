@@ -100,8 +100,7 @@ void default_pod(json::object& pod) {
 
 void default_template(json::object& spec) {
   json::object& tmpl = ensure_object(spec, "template");
-  json::object& meta = ensure_object(tmpl, "metadata");
-  if (!meta.if_contains("creationTimestamp")) meta["creationTimestamp"] = nullptr;
+  ensure_object(tmpl, "metadata");
   default_pod_spec(ensure_object(tmpl, "spec"));
 }
 
@@ -153,6 +152,7 @@ void default_job(json::object& object) {
   for (const char* key : {"controller-uid", "batch.kubernetes.io/controller-uid"}) labels[key] = uid;
   for (const char* key : {"job-name", "batch.kubernetes.io/job-name"}) labels[key] = name;
   spec["selector"] = json::object{{"matchLabels", {{"batch.kubernetes.io/controller-uid", uid}}}};
+  set_default(metadata_of(object), "labels", json::object(labels));
 }
 
 void default_daemon_set(json::object& object) {
@@ -225,7 +225,9 @@ void default_secret(json::object& object) {
 void default_event(json::object& object) {
   set_default(object, "type", "Normal");
   ensure_object(object, "source");
-  if (!object.if_contains("eventTime")) object["eventTime"] = nullptr;
+  for (const char* time : {"firstTimestamp", "lastTimestamp", "eventTime"}) {
+    if (!object.if_contains(time)) object[time] = nullptr;
+  }
   set_default(object, "reportingComponent", string_at(object, {"source", "component"}));
   set_default(object, "reportingInstance", string_at(object, {"source", "host"}));
 }
@@ -313,13 +315,19 @@ void apply_defaults(const ResourceType& type, json::object& object) {
   }
 }
 
-void prepare_new(const ResourceType& type, json::object& object) {
+void prepare_new(const ResourceType& type, json::object& object, WallTime now) {
   const std::string name = type.group_resource();
   // Nodes and volumes come with the status that their creator saw.
   const bool keeps_status = name == "nodes" || name == "persistentvolumes";
   if (type.has_status && !keeps_status) object["status"] = json::object();
   if (name == "pods") {
     object["status"] = json::object{{"phase", "Pending"}, {"qosClass", qos_class(ensure_object(object, "spec"))}};
+    const json::array* gates = array_at(object, {"spec", "schedulingGates"});
+    if (gates && !gates->empty()) {
+      set_condition(
+          ensure_array(object["status"].get_object(), "conditions"),
+          {"PodScheduled", false, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates"}, now);
+    }
   } else if (name == "namespaces") {
     ensure_object(object, "spec")["finalizers"] = json::array{"kubernetes"};
     object["status"] = json::object{{"phase", "Active"}};
@@ -327,8 +335,13 @@ void prepare_new(const ResourceType& type, json::object& object) {
     object["status"] = json::object{{"loadBalancer", json::object()}};
   } else if (name == "persistentvolumeclaims") {
     object["status"] = json::object{{"phase", "Pending"}};
-  } else if (name == "deployments.apps" || name == "replicasets.apps" || name == "statefulsets.apps") {
-    if (name != "deployments.apps") object["status"] = json::object{{"replicas", 0}};
+  } else if (name == "replicasets.apps") {
+    object["status"] = json::object{{"replicas", 0}};
+  } else if (name == "statefulsets.apps") {
+    object["status"] = json::object{{"replicas", 0}, {"availableReplicas", 0}};
+  } else if (name == "poddisruptionbudgets.policy") {
+    object["status"] =
+        json::object{{"disruptionsAllowed", 0}, {"currentHealthy", 0}, {"desiredHealthy", 0}, {"expectedPods", 0}};
   } else if (name == "daemonsets.apps") {
     object["status"] = json::object{
         {"currentNumberScheduled", 0}, {"numberMisscheduled", 0}, {"desiredNumberScheduled", 0}, {"numberReady", 0}};

@@ -14,7 +14,7 @@ void apply_defaults(const ResourceType& type, boost::json::object& object);
 
 // What only a create does: status as the server sets it (what the client sent is dropped where the kind has a status
 // subresource), Namespace finalizers, Secret stringData.
-void prepare_new(const ResourceType& type, boost::json::object& object);
+void prepare_new(const ResourceType& type, boost::json::object& object, WallTime now);
 
 // PodTemplateSpec and Pod specs alike. Exposed for tests.
 void default_pod_spec(boost::json::object& spec);

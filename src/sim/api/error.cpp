@@ -24,8 +24,12 @@ json::object details_of(const ResourceType& type, std::string_view name) {
 }  // namespace
 
 json::object ApiError::to_status() const {
-  json::object status{{"kind", "Status"},    {"apiVersion", "v1"}, {"metadata", json::object()},
-                      {"status", "Failure"}, {"message", message}, {"reason", reason}};
+  json::object status{{"kind", "Status"},
+                      {"apiVersion", "v1"},
+                      {"metadata", json::object()},
+                      {"status", "Failure"},
+                      {"message", message}};
+  if (!reason.empty()) status["reason"] = reason;
   if (!details.empty()) status["details"] = details;
   status["code"] = code;
   return status;
@@ -100,6 +104,8 @@ ApiError unprocessable(std::string message) {
   return {
       422, "Invalid", fmt::format("the server rejected our request due to an error in our request: {}", message), {}};
 }
+
+ApiError internal(std::string message) { return {500, "", std::move(message), {}}; }
 
 ApiError expired(std::string message) { return {410, "Expired", std::move(message), {}}; }
 

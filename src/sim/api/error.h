@@ -53,6 +53,7 @@ using Causes = std::vector<Cause>;
 [[nodiscard]] ApiError invalid(const ResourceType& type, std::string_view name, const Causes& causes);
 [[nodiscard]] ApiError bad_request(std::string message);
 [[nodiscard]] ApiError unprocessable(std::string message);  // 422 without causes: a patch that cannot be applied
+[[nodiscard]] ApiError internal(std::string message);       // 500 without a reason, as some malformed requests get
 [[nodiscard]] ApiError expired(std::string message);        // 410: the resourceVersion or continue token is too old
 [[nodiscard]] ApiError method_not_allowed(std::string message);
 [[nodiscard]] ApiError no_such_resource();  // 404 for a path that no type serves

@@ -19,7 +19,7 @@ void merge_patch(boost::json::value& document, const boost::json::value& patch);
 // Kubernetes' strategic merge patch, for the built-in kinds: lists of objects with a merge key are merged by that key
 // (containers by name, ports by containerPort, ...), lists of scalars marked so (finalizers) are united; directives
 // $patch: delete|replace|merge, $deleteFromPrimitiveList/<field>, $setElementOrder/<field>, $retainKeys.
-// 400 if a directive or a merge key is missing or malformed.
+// 500 (as kube-apiserver has it) if a directive is malformed or a merge key is missing.
 [[nodiscard]] ApiResult<boost::json::object> strategic_merge_patch(boost::json::object document,
                                                                    const boost::json::object& patch,
                                                                    const ResourceType& type);

@@ -165,8 +165,8 @@ constexpr Row kStrategicPatches[] = {
     {"NullsInSomethingNewAreDropped", R"({})", R"({"metadata":{"labels":{"a":null,"b":"1"}}})",
      R"({"metadata":{"labels":{"b":"1"}}})"},
     {"MissingMergeKey", R"({"spec":{"containers":[{"name":"a"}]}})", R"({"spec":{"containers":[{"image":"x"}]}})",
-     nullptr, 400},
-    {"UnknownDirective", R"({"spec":{}})", R"({"spec":{"$patch":"frobnicate"}})", nullptr, 400},
+     nullptr, 500},
+    {"UnknownDirective", R"({"spec":{}})", R"({"spec":{"$patch":"frobnicate"}})", nullptr, 500},
 };
 INSTANTIATE_TEST_SUITE_P(Table, StrategicPatchTest, ::testing::ValuesIn(kStrategicPatches),
                          [](const auto& row) { return std::string(row.param.name); });

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "sim/api/object.h"
 #include "sim/api/schema_node.h"
@@ -141,7 +142,23 @@ void prune_value(const Node& node, json::value& value, bool is_resource) {
   *object = std::move(kept);
 }
 
+// A null where the schema allows none counts as absent.
+void drop_nulls(const Node& node, json::object& object, bool at_root) {
+  std::vector<std::string> nulls;
+  for (const auto& [key, v] : object) {
+    if (at_root && belongs_to_every_object(key)) continue;
+    const Node* property = node.property(key);
+    if (v.is_null() && property && !property->nullable && property->type != Node::Type::any) nulls.emplace_back(key);
+  }
+  for (const std::string& key : nulls) object.erase(key);
+}
+
 void default_value(const Node& node, json::value& value, bool at_root) {
+  if (node.type == Node::Type::integer && value.is_double()) {
+    const double number = value.get_double();
+    if (std::trunc(number) == number && std::abs(number) < 9e15) value = static_cast<std::int64_t>(number);
+    return;
+  }
   if (json::array* list = value.if_array()) {
     if (!node.items) return;
     for (json::value& v : *list) default_value(*node.items, v, false);
@@ -149,11 +166,10 @@ void default_value(const Node& node, json::value& value, bool at_root) {
   }
   json::object* object = value.if_object();
   if (!object) return;
+  drop_nulls(node, *object, at_root);
   for (const auto& [key, property] : node.properties) {
     if (at_root && belongs_to_every_object(key)) continue;
-    json::value* v = object->if_contains(key);
-    if (property->default_value && (!v || (v->is_null() && !property->nullable)))
-      (*object)[key] = *property->default_value;
+    if (property->default_value && !object->contains(key)) (*object)[key] = *property->default_value;
   }
   for (auto& [key, v] : *object) {
     if (at_root && belongs_to_every_object(key)) continue;

@@ -27,7 +27,8 @@ class Schema {
   // metadata of the object itself always stay.
   void prune(boost::json::object& object) const;
 
-  // Fills absent fields from `default`; null where not nullable counts as absent if there is a default.
+  // Fills absent fields from `default`; null where it is not allowed counts as absent. Writes 2.0 as 2 where an integer
+  // is wanted.
   void apply_defaults(boost::json::object& object) const;
 
   // Broken rules, each with the field's path. Types, enum, required, nullable, pattern, lengths, bounds, item and

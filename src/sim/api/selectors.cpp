@@ -195,6 +195,11 @@ const std::vector<Selectable>& selectable_fields() {
   return table;
 }
 
+bool has_own_fields(const ResourceType& type) {
+  return type.custom || std::any_of(selectable_fields().begin(), selectable_fields().end(),
+                                    [&](const Selectable& s) { return s.group_resource == type.group_resource(); });
+}
+
 bool can_select(const ResourceType& type, std::string_view field) {
   if (field == "metadata.name" || (field == "metadata.namespace" && type.namespaced)) return true;
   for (const Selectable& s : selectable_fields()) {
@@ -240,7 +245,10 @@ ApiResult<FieldSelector> FieldSelector::parse(std::string_view text, const Resou
     std::string_view value = term.substr(sign + 1);
     if (!negated && value.starts_with('=')) value.remove_prefix(1);
     if (!can_select(type, field)) {
-      return tl::unexpected(bad_request(fmt::format("field label not supported: {}", field)));
+      return tl::unexpected(bad_request(has_own_fields(type) ? fmt::format("field label not supported: {}", field)
+                                                             : fmt::format("\"{}\" is not a known field selector: only "
+                                                                           "\"metadata.name\", \"metadata.namespace\"",
+                                                                           field)));
     }
     Term parsed{{}, !negated, std::string(value)};
     for (std::string_view left = field; !left.empty();) {

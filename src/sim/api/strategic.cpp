@@ -64,7 +64,8 @@ constexpr MergedList kMergedLists[] = {
 template <typename T = void>
 using Outcome = ApiResult<T>;
 
-tl::unexpected<ApiError> malformed(std::string message) { return tl::unexpected(bad_request(std::move(message))); }
+// kube-apiserver answers most malformed strategic patches with 500.
+tl::unexpected<ApiError> malformed(std::string message) { return tl::unexpected(internal(std::move(message))); }
 
 class Merger {
  public:

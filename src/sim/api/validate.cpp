@@ -283,6 +283,13 @@ void check_stateful_set_change(const json::object& old, const json::object& next
       "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"));
 }
 
+void check_service_change(const json::object& old, const json::object& next, Causes& causes) {
+  const std::string_view before = string_at(old, {"spec", "clusterIP"});
+  const std::string_view after = string_at(next, {"spec", "clusterIP"});
+  if (before.empty() || after.empty() || before == after || string_at(next, {"spec", "type"}) == "ExternalName") return;
+  causes.push_back(invalid_value("spec.clusterIPs[0]", json::array{json::string(after)}, "may not change once set"));
+}
+
 void check_job_change(const json::object& old, const json::object& next, Causes& causes) {
   check_same(old, next, {"spec", "selector"}, "spec.selector", causes);
   check_same(old, next, {"spec", "template"}, "spec.template", causes);
@@ -373,6 +380,8 @@ Causes validate_change(const ResourceType& type, const json::object& old, const 
     check_pod_change(old, next, causes);
   } else if (name == "deployments.apps" || name == "replicasets.apps" || name == "daemonsets.apps") {
     check_same(old, next, {"spec", "selector"}, "spec.selector", causes);
+  } else if (name == "services") {
+    check_service_change(old, next, causes);
   } else if (name == "statefulsets.apps") {
     check_stateful_set_change(old, next, causes);
   } else if (name == "jobs.batch") {
