@@ -35,7 +35,9 @@ void Client::start(Observer observer) {
   io_->start({
       .on_connected =
           [post](std::vector<RowChange> all, std::shared_ptr<const Schema> schema) {
-            post([all = std::move(all), schema = std::move(schema)](Client& c) mutable { c.on_connected(std::move(all), std::move(schema)); });
+            post([all = std::move(all), schema = std::move(schema)](Client& c) mutable {
+              c.on_connected(std::move(all), std::move(schema));
+            });
           },
       .on_change =
           [post](std::vector<RowChange> changes) {
@@ -50,7 +52,8 @@ void Client::start(Observer observer) {
               if (!pending.empty()) pending.mapped()(std::move(reply));
             });
           },
-      .on_disconnected = [post](Error error) { post([error = std::move(error)](Client& c) { c.on_disconnected(error); }); },
+      .on_disconnected =
+          [post](Error error) { post([error = std::move(error)](Client& c) { c.on_disconnected(error); }); },
   });
 }
 
@@ -75,7 +78,7 @@ void Client::on_disconnected(const Error& error) {
   connected_ = false;
   const std::weak_ptr alive(self_);
   for (auto& [_, done] : std::exchange(pending_, {})) {
-    done(fail(error));
+    done(fail(ErrorCode::unavailable, error.message));
     if (alive.expired()) return;
   }
   if (observer_.on_disconnect) observer_.on_disconnect(error);

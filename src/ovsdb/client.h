@@ -1,13 +1,13 @@
 #pragma once
 
-// The production Database: a connection to ovsdb-server that is kept up by itself. One I/O thread per Client reads, parses
-// and holds the replica; what comes of it is posted to the Scheduler.
+// The production Database: a connection to ovsdb-server that is kept up by itself. One I/O thread per Client reads,
+// parses and holds the replica; what comes of it is posted to the Scheduler.
 //
 //   disconnected ──► connecting ──► Session's states ──► connected
 //        ▲───────────────┴────────────────┴──────────────────┘  error, silence, leadership lost
 //
-// The remotes are tried in turn. From one that is not its cluster's leader the client moves on at once; after a whole round
-// without success it waits, 1 s at first, up to 8 s.
+// The remotes are tried in turn. From one that is not its cluster's leader the client moves on at once; after a whole
+// round without success it waits, 1 s at first, up to 8 s.
 
 #include <cstdint>
 #include <map>
@@ -26,8 +26,8 @@ struct ClientOptions {
   std::string database;  // "OVN_Northbound", "Open_vSwitch"
   Monitored monitored;
   bool leader_only = true;
-  Duration probe_interval = std::chrono::seconds(5);    // silence after which the server is asked; as long again ends it
-  Duration connect_timeout = std::chrono::seconds(5);   // of one attempt, until the replica is whole
+  Duration probe_interval = std::chrono::seconds(5);   // silence after which the server is asked; as long again ends it
+  Duration connect_timeout = std::chrono::seconds(5);  // of one attempt, until the replica is whole
   Duration backoff_min = std::chrono::seconds(1);
   Duration backoff_max = std::chrono::seconds(8);
 };

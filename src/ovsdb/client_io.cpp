@@ -1,6 +1,7 @@
 #include "ovsdb/client_io.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -11,8 +12,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "base/event_loop.h"
 #include "base/log.h"
@@ -175,7 +174,8 @@ void Client::Io::begin_session() {
                            [this](std::vector<RowChange> all, std::shared_ptr<const Schema> schema) {
                              connected_since_ = boot_time();
                              said_.clear();
-                             log::info("OVSDB: connected", {{"database", options_.database}, {"remote", remotes_[next_remote_].text}});
+                             log::info("OVSDB: connected",
+                                       {{"database", options_.database}, {"remote", remotes_[next_remote_].text}});
                              events_.on_connected(std::move(all), std::move(schema));
                            },
                        .on_change = events_.on_change,
@@ -192,8 +192,11 @@ void Client::Io::on_readable() {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (got < 0) return drop(io_error(remotes_[next_remote_], "read", errno));
-    if (got == 0) return drop({ErrorCode::unavailable, fmt::format("OVSDB {}: the server closed the connection", remotes_[next_remote_].text)});
-    if (const auto end = session_->on_bytes({buffer.data(), static_cast<std::size_t>(got)}, boot_time())) return drop(*end);
+    if (got == 0)
+      return drop({ErrorCode::unavailable,
+                   fmt::format("OVSDB {}: the server closed the connection", remotes_[next_remote_].text)});
+    if (const auto end = session_->on_bytes({buffer.data(), static_cast<std::size_t>(got)}, boot_time()))
+      return drop(*end);
   }
   flush();
 }
@@ -223,6 +226,7 @@ void Client::Io::close_socket() {
 void Client::Io::drop(const Error& error) {
   const TimePoint now = boot_time();
   const bool was_connected = session_ && session_->state() == Session::State::connected;
+  const std::string& remote = remotes_[next_remote_].text;
   close_socket();
   next_remote_ = (next_remote_ + 1) % remotes_.size();
   if (was_connected && now - connected_since_ >= options_.backoff_min) {
@@ -239,7 +243,7 @@ void Client::Io::drop(const Error& error) {
     backoff_ = std::min(backoff_ * 2, options_.backoff_max);
   }
   if ((round_failed || was_connected) && std::exchange(said_, error.message) != error.message) {
-    log::warn("OVSDB: no connection", {{"database", options_.database}, {"remotes", options_.remotes}, {"error", error.message}});
+    log::warn("OVSDB: no connection", {{"database", options_.database}, {"remote", remote}, {"error", error.message}});
   }
   if (was_connected) events_.on_disconnected(error);
 }

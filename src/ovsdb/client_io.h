@@ -33,7 +33,7 @@ class Client::Io {
 
   [[nodiscard]] Status open();
   void start(Events events);
-  void stop();  // joins
+  void stop();                                                     // joins
   void transact(std::uint64_t id, boost::json::array operations);  // any thread
 
  private:
@@ -70,11 +70,11 @@ class Client::Io {
   Phase phase_ = Phase::disconnected;
   int fd_ = -1;
   std::size_t next_remote_ = 0;
-  std::size_t tried_ = 0;       // remotes since the last success or wait
-  TimePoint due_;               // disconnected: of the next attempt; else until when the replica must be whole
+  std::size_t tried_ = 0;  // remotes since the last success or wait
+  TimePoint due_;          // disconnected: of the next attempt; else until when the replica must be whole
   TimePoint connected_since_;
   Duration backoff_;
-  std::string said_;            // the failure that was logged last
+  std::string said_;  // the failure that was logged last
   ReplicaState kept_;
   std::optional<Session> session_;
   std::string output_;

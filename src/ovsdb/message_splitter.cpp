@@ -19,7 +19,8 @@ Status MessageSplitter::feed(std::string_view bytes, const std::function<void(st
     if (depth_ == 0) {
       if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
       if (c != '{') {
-        return fail(ErrorCode::internal, fmt::format("OVSDB: byte {:#04x} where a message should begin", static_cast<unsigned char>(c)));
+        return fail(ErrorCode::internal,
+                    fmt::format("OVSDB: byte {:#04x} where a message should begin", static_cast<unsigned char>(c)));
       }
       depth_ = 1;
       begin = i;

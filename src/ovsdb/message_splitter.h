@@ -1,7 +1,7 @@
 #pragma once
 
-// Cuts a byte stream into JSON-RPC messages: OVSDB puts no delimiter between them. Each byte is looked at once, however the
-// stream is cut into reads.
+// Cuts a byte stream into JSON-RPC messages: OVSDB puts no delimiter between them. Each byte is looked at once, however
+// the stream is cut into reads.
 
 #include <cstddef>
 #include <functional>
@@ -18,9 +18,9 @@ class MessageSplitter {
 
   explicit MessageSplitter(std::size_t max_message = kMaxMessage) : max_message_(max_message) {}
 
-  // Calls on_message for each object that is complete with these bytes; the text is valid during the call. Whether it is
-  // well-formed inside its braces is for the parser to say. ErrorCode::internal: something other than an object, or an
-  // object above the limit; the stream cannot be followed any further.
+  // Calls on_message for each object that is complete with these bytes; the text is valid during the call. Whether it
+  // is well-formed inside its braces is for the parser to say. ErrorCode::internal: something other than an object, or
+  // an object above the limit; the stream cannot be followed any further.
   [[nodiscard]] Status feed(std::string_view bytes, const std::function<void(std::string_view message)>& on_message);
 
   [[nodiscard]] std::size_t buffered() const { return buffer_.size(); }

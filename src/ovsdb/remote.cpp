@@ -1,20 +1,20 @@
 #include "ovsdb/remote.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/un.h>
 
 #include <charconv>
 #include <cstring>
 
-#include <fmt/format.h>
-
 namespace berth::ovsdb {
 
 namespace {
 
 auto bad(std::string_view remote, std::string_view why) {
-  return fail(ErrorCode::invalid, fmt::format("OVSDB remote \"{}\": {}; expected unix:PATH or tcp:IP:PORT", remote, why));
+  return fail(ErrorCode::invalid,
+              fmt::format("OVSDB remote \"{}\": {}; expected unix:PATH or tcp:IP:PORT", remote, why));
 }
 
 Result<Remote> parse_unix(std::string_view text, std::string_view path) {
@@ -22,7 +22,8 @@ Result<Remote> parse_unix(std::string_view text, std::string_view path) {
   sockaddr_un un{};
   un.sun_family = AF_UNIX;
   if (path.empty()) return bad(text, "no path");
-  if (path.size() >= sizeof(un.sun_path)) return bad(text, fmt::format("the path is longer than {} bytes", sizeof(un.sun_path) - 1));
+  if (path.size() >= sizeof(un.sun_path))
+    return bad(text, fmt::format("the path is longer than {} bytes", sizeof(un.sun_path) - 1));
   std::memcpy(un.sun_path, path.data(), path.size());
   std::memcpy(&out.address, &un, sizeof(un));
   out.length = sizeof(un);
@@ -37,7 +38,8 @@ Result<Remote> parse_tcp(std::string_view text, std::string_view rest) {
   const std::string_view digits = rest.substr(colon + 1);
   std::uint16_t port = 0;
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (ec != std::errc() || end != digits.data() + digits.size() || port == 0) return bad(text, "the port is not a number from 1 to 65535");
+  if (ec != std::errc() || end != digits.data() + digits.size() || port == 0)
+    return bad(text, "the port is not a number from 1 to 65535");
   if (ip.size() > 2 && ip.front() == '[' && ip.back() == ']') {
     ip = ip.substr(1, ip.size() - 2);
     sockaddr_in6 in6{};

@@ -1,9 +1,10 @@
 #include "ovsdb/replica.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include <boost/json/array.hpp>
-#include <fmt/format.h>
 
 namespace berth::ovsdb {
 
@@ -64,7 +65,8 @@ Result<std::vector<RowChange>> Replica::apply(const json::object& table_updates)
 }
 
 // update: {"old", "new"}; update2 and update3: one of "initial", "insert", "modify", "delete".
-Result<void> Replica::apply_row(const std::string& table, const std::string& uuid, const json::object& update, std::vector<RowChange>& out) {
+Result<void> Replica::apply_row(const std::string& table, const std::string& uuid, const json::object& update,
+                                std::vector<RowChange>& out) {
   const Columns& columns = monitored_.at(table);
   Rows& rows = rows_[table];
   const auto held = rows.find(uuid);
@@ -80,7 +82,9 @@ Result<void> Replica::apply_row(const std::string& table, const std::string& uui
     Row row = *change.before;
     if (auto ok = modify(columns, row, *differences); !ok) return ok;
     change.after = std::move(row);
-  } else if (const auto* whole = member("insert") != nullptr ? member("insert") : member("initial") != nullptr ? member("initial") : member("new")) {
+  } else if (const auto* whole = member("insert") != nullptr    ? member("insert")
+                                 : member("initial") != nullptr ? member("initial")
+                                                                : member("new")) {
     auto row = read_row(columns, *whole);
     if (!row) return fail(row.error());
     change.after = std::move(*row);

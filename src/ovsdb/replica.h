@@ -23,9 +23,9 @@ class Replica {
   Replica() = default;
   Replica(Schema schema, const Monitored& monitored);
 
-  // The <table-updates> of any of the three notifications, or of a monitor method's reply. Columns outside the monitored
-  // ones are ignored. ErrorCode::internal: the update fits neither the schema nor what is held; the replica is then of no
-  // further use.
+  // The <table-updates> of any of the three notifications, or of a monitor method's reply. Columns outside the
+  // monitored ones are ignored. ErrorCode::internal: the update fits neither the schema nor what is held; the replica
+  // is then of no further use.
   [[nodiscard]] Result<std::vector<RowChange>> apply(const boost::json::object& table_updates);
 
   // Everything as insertions.
@@ -41,7 +41,8 @@ class Replica {
   using Columns = std::map<std::string, ColumnSchema, std::less<>>;
   using Rows = std::map<std::string, Row>;
 
-  Result<void> apply_row(const std::string& table, const std::string& uuid, const boost::json::object& update, std::vector<RowChange>& out);
+  Result<void> apply_row(const std::string& table, const std::string& uuid, const boost::json::object& update,
+                         std::vector<RowChange>& out);
   [[nodiscard]] Result<Row> read_row(const Columns& columns, const boost::json::object& json) const;
   [[nodiscard]] Status modify(const Columns& columns, Row& row, const boost::json::object& differences) const;
 

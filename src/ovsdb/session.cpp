@@ -1,11 +1,12 @@
 #include "ovsdb/session.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <utility>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include "ovsdb/reply.h"
 
@@ -96,7 +97,8 @@ void Session::on_request(std::string_view method, const json::object& message) {
   const json::array& params = p != nullptr && p->is_array() ? p->get_array() : none;
   if (method == "echo") {
     const auto* id = message.if_contains("id");
-    output_ += json::serialize(json::object{{"result", params}, {"error", nullptr}, {"id", id == nullptr ? json::value() : *id}});
+    output_ += json::serialize(
+        json::object{{"result", params}, {"error", nullptr}, {"id", id == nullptr ? json::value() : *id}});
   } else if (method == "update" || method == "update2") {
     on_update(params, 1);
   } else if (method == "update3") {
@@ -108,7 +110,8 @@ void Session::on_request(std::string_view method, const json::object& message) {
 
 // update, update2: [monitor, updates]. update3: [monitor, transaction, updates].
 void Session::on_update(const json::array& params, std::size_t position) {
-  if (params.size() <= position || !params[position].is_object()) return end(ErrorCode::internal, "OVSDB: an update without updates");
+  if (params.size() <= position || !params[position].is_object())
+    return end(ErrorCode::internal, "OVSDB: an update without updates");
   const std::string_view monitor = string_or_empty(&params[0]);
   if (monitor == kServerMonitor) return on_server_database(&params[position]);
   if (monitor != kDataMonitor || state_ != State::connected) return;
@@ -136,7 +139,8 @@ void Session::on_response(const json::object& message) {
   const bool failed = result == nullptr || (error != nullptr && !error->is_null());
   if (id == kLeaderRequest) {
     on_server_database(failed ? nullptr : result);
-  } else if (id == kMonitorRequest && failed && since_ && error != nullptr && string_or_empty(error) == "unknown method") {
+  } else if (id == kMonitorRequest && failed && since_ && error != nullptr &&
+             string_or_empty(error) == "unknown method") {
     request_monitor(false);
   } else if (failed) {
     const Error e = read_rpc_error(error == nullptr ? json::value() : *error);
@@ -170,20 +174,23 @@ void Session::on_server_database(const json::value* tables) {
       found = true;
       const std::string_view model = string_or_empty(row->if_contains("model"));
       if (model == "standalone") continue;
-      if (!flag(*row, "connected")) return end(ErrorCode::unavailable, "OVSDB: the server is not connected to its cluster");
+      if (!flag(*row, "connected"))
+        return end(ErrorCode::unavailable, "OVSDB: the server is not connected to its cluster");
       if (options_.leader_only && model == "clustered" && !flag(*row, "leader")) {
         return end(ErrorCode::unavailable, "OVSDB: the server is not the leader of its cluster");
       }
     }
   }
   if (state_ != State::checking_leader) return;
-  if (!found) return end(ErrorCode::unavailable, fmt::format("OVSDB: the server has no database {}", options_.database));
+  if (!found)
+    return end(ErrorCode::unavailable, fmt::format("OVSDB: the server has no database {}", options_.database));
   state_ = State::reading_schema;
   request("get_schema", {options_.database}, kSchemaRequest);
 }
 
 void Session::on_schema(const json::value& result) {
-  if (state_ != State::reading_schema || !result.is_object()) return end(ErrorCode::internal, "OVSDB: get_schema returned no schema");
+  if (state_ != State::reading_schema || !result.is_object())
+    return end(ErrorCode::internal, "OVSDB: get_schema returned no schema");
   auto schema = Schema::parse(result.get_object());
   if (!schema) return end(ErrorCode::internal, schema.error().message);
   // With another schema the rows held are of no use.
@@ -209,7 +216,8 @@ void Session::on_monitored(const json::value& result) {
   bool found = false;
   if (since_) {
     const auto* parts = result.if_array();
-    if (parts == nullptr || parts->size() != 3 || !(*parts)[0].is_bool()) return end(ErrorCode::internal, "OVSDB: monitor_cond_since returned no triple");
+    if (parts == nullptr || parts->size() != 3 || !(*parts)[0].is_bool())
+      return end(ErrorCode::internal, "OVSDB: monitor_cond_since returned no triple");
     found = (*parts)[0].get_bool();
     kept_.last_transaction = string_or_empty(&(*parts)[1]);
     updates = &(*parts)[2];
@@ -238,10 +246,14 @@ void Session::on_transacted(std::uint64_t id, const json::object& message) {
 
 std::string_view to_string(Session::State state) {
   switch (state) {
-    case Session::State::checking_leader: return "checking leader";
-    case Session::State::reading_schema: return "reading schema";
-    case Session::State::monitoring: return "monitoring";
-    case Session::State::connected: return "connected";
+    case Session::State::checking_leader:
+      return "checking leader";
+    case Session::State::reading_schema:
+      return "reading schema";
+    case Session::State::monitoring:
+      return "monitoring";
+    case Session::State::connected:
+      return "connected";
   }
   return "unknown";
 }
