@@ -1,37 +1,13 @@
 #include "sim/api_store.h"
 
-#include <gtest/gtest.h>
-
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
+#include "sim/api_store_fixture.h"
 
 namespace berth::sim {
 namespace {
 
 namespace json = boost::json;
 
-json::object parse(std::string_view text) { return json::parse(text).as_object(); }
-
-class ApiStoreTest : public ::testing::Test {
- protected:
-  TypePtr type(std::string_view group, std::string_view plural) { return store.types().find_stored(group, plural); }
-  TypePtr pods() { return type("", "pods"); }
-  TypePtr config_maps() { return type("", "configmaps"); }
-
-  ApiResult<Object> make_pod(std::string_view name, std::string_view node = "") {
-    json::object pod = parse(R"({"spec":{"containers":[{"name":"c","image":"i:1"}]}})");
-    metadata_of(pod)["name"] = name;
-    if (!node.empty()) pod["spec"].as_object()["nodeName"] = node;
-    return store.create(*pods(), "default", std::move(pod));
-  }
-  ApiResult<Object> make_config_map(std::string_view name, json::object labels = {}) {
-    return store.create(*config_maps(), "default", {{"metadata", {{"name", name}, {"labels", std::move(labels)}}}});
-  }
-
-  WallTime now = WallTime(std::chrono::seconds(1'700'000'000));
-  Random random{7};
-  ApiStore store{[this] { return now; }, random};
-};
+class ApiStoreTest : public StoreTest {};
 
 TEST_F(ApiStoreTest, CreateFillsInWhatTheServerOwns) {
   const auto pod = make_pod("a");

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <set>
 
+#include "sim/api/crd.h"
 #include "sim/api/object.h"
 #include "sim/api/selectors.h"
 
@@ -369,6 +370,8 @@ Causes validate_new(const ResourceType& type, const json::object& object) {
     }
   } else if (name == "secrets" || name == "configmaps") {
     check_data_keys(object, causes);
+  } else if (name == "customresourcedefinitions.apiextensions.k8s.io") {
+    causes = validate_crd(object);
   }
   return causes;
 }
