@@ -8,8 +8,8 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "base/base64.h"
 #include "base/log.h"
-#include "dev/api/base64.h"
 #include "dev/api/discovery.h"
 #include "dev/api/pod_logs.h"
 #include "dev/api/render.h"
@@ -211,8 +211,8 @@ std::string ApiServer::kubeconfig_for(const std::string& user, const std::vector
       "clusters:\n- name: berth-dev\n  cluster:\n    server: {}\n    certificate-authority-data: {}\n"
       "users:\n- name: {}\n  user:\n    client-certificate-data: {}\n    client-key-data: {}\n"
       "contexts:\n- name: berth-dev\n  context:\n    cluster: berth-dev\n    user: {}\n    namespace: default\n",
-      url(), base64(impl_->authority().certificate), json::serialize(json::value(user)), base64(client->certificate),
-      base64(client->key), json::serialize(json::value(user)));
+      url(), base64_encode(impl_->authority().certificate), json::serialize(json::value(user)),
+      base64_encode(client->certificate), base64_encode(client->key), json::serialize(json::value(user)));
 }
 
 }  // namespace berth::dev

@@ -13,7 +13,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
-#include "dev/api/base64.h"
+#include "base/base64.h"
 #include "sim/api/object.h"
 
 namespace berth::dev {
@@ -219,7 +219,7 @@ Result<json::value> decode_value(const Field& field, const Item& item, int depth
   const bool scalar = field.type == "t" || field.type == "i" || field.type == "d";
   if (scalar == item.is_bytes) return malformed(fmt::format("{} has the wrong wire type", field.name));
   if (field.type == "s") return json::value(item.bytes);
-  if (field.type == "b") return json::value(base64(item.bytes));
+  if (field.type == "b") return json::value(base64_encode(item.bytes));
   if (field.type == "t") return json::value(item.value != 0);
   if (field.type == "i") return json::value(static_cast<std::int64_t>(item.value));
   if (field.type == "T" || field.type == "U") return decode_time(item.bytes, field.type == "U");

@@ -7,7 +7,7 @@
 
 #include <boost/json/serialize.hpp>
 
-#include "dev/api/base64.h"
+#include "base/base64.h"
 
 namespace berth::dev {
 
@@ -55,7 +55,7 @@ boost::json::object release_secret(std::string_view ns, std::string_view name, i
        {{"name", release_secret_name(name, revision)},
         {"namespace", ns},
         {"labels", {{"name", name}, {"owner", "helm"}, {"status", status}, {"version", std::to_string(revision)}}}}},
-      {"data", {{"release", base64(base64(gzip(boost::json::serialize(release))))}}}};
+      {"data", {{"release", base64_encode(base64_encode(gzip(boost::json::serialize(release))))}}}};
 }
 
 }  // namespace berth::dev
