@@ -36,6 +36,16 @@ std::string rule_of(const std::string& record) {
   return api::string_at(parsed->get_object(), {"networks", "ovn", "rule"});
 }
 
+// "Subnet web" of "waiting for Subnet web (3 s so far)": how long is shown by our own clock.
+std::string what_for(std::string message) {
+  constexpr std::string_view kPrefix = "waiting for ";
+  if (message.starts_with(kPrefix)) message.erase(0, kPrefix.size());
+  if (const std::size_t open = message.rfind(" ("); open != std::string::npos && message.ends_with(" so far)")) {
+    message.erase(open);
+  }
+  return message;
+}
+
 }  // namespace
 
 Timeline::Lines Timeline::pod(const JsonObject& object, bool deleted, Duration now) {
@@ -51,7 +61,7 @@ Timeline::Lines Timeline::pod(const JsonObject& object, bool deleted, Duration n
     if (const auto early = early_.find(uid); early != early_.end()) {
       story.state = PodStory::State::waiting;
       story.waits_for = early->second;
-      lines.push_back(say(now, fmt::format("pod {} waits: {}", name_of(story), story.waits_for)));
+      lines.push_back(say(now, fmt::format("pod {} waits for {}", name_of(story), story.waits_for)));
       early_.erase(early);
     }
   }
@@ -122,15 +132,16 @@ Timeline::Lines Timeline::event(const JsonObject& object, Duration now) {
   const auto found = pods_.find(uid);
 
   if (reason == "WaitingForSubnet") {
+    const std::string waits_for = what_for(message);
     if (found == pods_.end()) {
-      early_[uid] = message;
+      early_[uid] = waits_for;
       return {};
     }
     PodStory& story = found->second;
-    if (story.bound || story.waits_for == message) return {};
+    if (story.bound || story.waits_for == waits_for) return {};
     story.state = PodStory::State::waiting;
-    story.waits_for = message;
-    return {say(now, fmt::format("pod {} waits: {}", name_of(story), message))};
+    story.waits_for = waits_for;
+    return {say(now, fmt::format("pod {} waits for {}", name_of(story), waits_for))};
   }
   if (api::string_at(object, {"type"}) != "Warning") return {};
   return {say(now, fmt::format("pod {}/{}: {}: {}", api::string_at(object, {"involvedObject", "namespace"}),
@@ -153,7 +164,7 @@ Timeline::Lines Timeline::pending(Duration now) const {
         break;
       case PodStory::State::waiting:
         lines.push_back(
-            fmt::format("{}  waits {}: {}", name_of(story), format_duration(story.waited(now)), story.waits_for));
+            fmt::format("{}  waits {} for {}", name_of(story), format_duration(story.waited(now)), story.waits_for));
         break;
       case PodStory::State::bound:
         lines.push_back(fmt::format("{}  has {} and starts on {}", name_of(story), story.address, story.node));

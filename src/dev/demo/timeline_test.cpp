@@ -42,9 +42,10 @@ TEST(DemoTimeline, APodThatWaitsAndIsWoken) {
   Timeline timeline;
   EXPECT_EQ(timeline.pod(a_pod(), false, 100ms), Lines{"+ 0.1 s  pod a/p is there"});
   EXPECT_EQ(timeline.pending(400ms), Lines{"a/p  has no address yet, 0.3 s"});
-  EXPECT_EQ(timeline.event(waiting("no Subnet claims a"), 200ms), Lines{"+ 0.2 s  pod a/p waits: no Subnet claims a"});
-  EXPECT_EQ(timeline.event(waiting("no Subnet claims a"), 300ms), Lines{});  // said already
-  EXPECT_EQ(timeline.pending(1100ms), Lines{"a/p  waits 1.0 s: no Subnet claims a"});
+  EXPECT_EQ(timeline.event(waiting("waiting for Subnet s (0 s so far)"), 200ms),
+            Lines{"+ 0.2 s  pod a/p waits for Subnet s"});
+  EXPECT_EQ(timeline.event(waiting("waiting for Subnet s (2 min 3 s so far)"), 300ms), Lines{});  // said already
+  EXPECT_EQ(timeline.pending(1100ms), Lines{"a/p  waits 1.0 s for Subnet s"});
   EXPECT_EQ(timeline.subnet(a_subnet("False"), false, 2s), Lines{"+ 2.0 s  Subnet s is there, not ready yet"});
   EXPECT_EQ(timeline.subnet(a_subnet("True"), false, 3s), Lines{"+ 3.0 s  Subnet s is ready"});
   EXPECT_EQ(timeline.subnet(a_subnet("True"), false, 3s), Lines{});
@@ -61,8 +62,8 @@ TEST(DemoTimeline, APodThatWaitsAndIsWoken) {
 
 TEST(DemoTimeline, AnEventMayOvertakeItsPod) {
   Timeline timeline;
-  EXPECT_EQ(timeline.event(waiting("for s"), 0ms), Lines{});
-  EXPECT_EQ(timeline.pod(a_pod(), false, 0ms), (Lines{"+ 0.0 s  pod a/p is there", "+ 0.0 s  pod a/p waits: for s"}));
+  EXPECT_EQ(timeline.event(waiting("s"), 0ms), Lines{});
+  EXPECT_EQ(timeline.pod(a_pod(), false, 0ms), (Lines{"+ 0.0 s  pod a/p is there", "+ 0.0 s  pod a/p waits for s"}));
 }
 
 TEST(DemoTimeline, APodThatNeverWaitedWasNotWoken) {
