@@ -182,6 +182,7 @@ Status remove_record(const LedgerRecord& record, std::chrono::steady_clock::time
       if (error) return fail(ErrorCode::unavailable, fmt::format("remove {}: {}", record.name, error.message()));
       return {};
     case LedgerRecord::Kind::directory:
+      if (record.name == netns::folder()) return netns::remove_folder();
       if (::rmdir(record.name.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST) {
         return failed(fmt::format("remove {}", record.name), errno);
       }
@@ -332,6 +333,18 @@ Status Ledger::make_tree(const std::string& path) {
   if (auto added = add({.kind = LedgerRecord::Kind::tree, .name = path}); !added) return fail(added.error());
   if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return failed(fmt::format("make {}", path), errno);
   return {};
+}
+
+Status Ledger::make_namespace(const std::string& name) {
+  if (!fs::exists(netns::folder())) {
+    auto added = add({.kind = LedgerRecord::Kind::directory, .name = netns::folder()});
+    if (!added) return fail(added.error());
+  }
+  auto entry = add({.kind = LedgerRecord::Kind::namespace_, .name = name});
+  if (!entry) return fail(entry.error());
+  auto made = netns::create(name);
+  if (!made && made.error().code == ErrorCode::already_exists) remove(*entry);
+  return made;
 }
 
 Status Ledger::clean_up() {

@@ -28,7 +28,8 @@ struct LedgerRecord {
     namespace_,  // the network namespace `name`: whatever runs in it is killed, then it is removed
     file,        // the file, socket or symbolic link at path `name`
     tree,        // the directory at path `name` with all that is in it
-    directory,   // the directory at path `name`, if it is empty
+    // the directory at path `name`, if it is empty; the folder of network namespaces is unmounted first
+    directory,
   };
   Kind kind = Kind::file;
   std::string name{};
@@ -68,6 +69,9 @@ class Ledger {
 
   // Make and record in one; a tree or directory that exists already is taken over only if it is empty.
   [[nodiscard]] Status make_tree(const std::string& path);
+
+  // Makes a network namespace that is on record before it exists; one of that name that exists is left alone.
+  [[nodiscard]] Status make_namespace(const std::string& name);
 
   // Removes all that the open records name: processes first, then namespaces, then files, each newest first. Goes on
   // after a failure and returns the first one; what could not be removed stays on record. Waits at most some seconds

@@ -83,9 +83,14 @@ bool exists(std::string_view name) {
 }
 
 Status create(const std::string& name) {
-  if (auto shared = share_folder(); !shared) return shared;
   const std::string path = path_of(name);
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+  UniqueFd file;
+  // Another cluster, ending, may take the empty folder away between these two.
+  for (int attempt = 0; attempt < 3 && !file; ++attempt) {
+    if (auto shared = share_folder(); !shared) return shared;
+    file.reset(::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+    if (!file && errno != ENOENT) break;
+  }
   if (!file) return failed(fmt::format("make network namespace {}", name), errno);
   file.reset();
   Status made = on_own_thread([&] { return unshare_and_name(path); });
@@ -103,6 +108,19 @@ Status remove(const std::string& name) {
   }
   if (errno != EINVAL && errno != ENOENT) return failed(fmt::format("unmount {}", path), errno);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed(fmt::format("remove {}", path), errno);
+  return {};
+}
+
+std::string folder() { return kFolder; }
+
+Status remove_folder() {
+  std::error_code ignored;
+  if (!std::filesystem::is_empty(kFolder, ignored)) return {};
+  while (::umount2(kFolder, 0) == 0) {
+  }
+  if (::rmdir(kFolder) != 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EBUSY) {
+    return failed(fmt::format("remove {}", kFolder), errno);
+  }
   return {};
 }
 

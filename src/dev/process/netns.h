@@ -19,6 +19,12 @@ namespace berth::dev::netns {
 
 [[nodiscard]] bool exists(std::string_view name);
 
+// "/run/netns".
+[[nodiscard]] std::string folder();
+
+// Takes the folder itself away, if no namespace is in it; otherwise, or if there is none, does nothing.
+[[nodiscard]] Status remove_folder();
+
 // Makes the namespace with its loopback interface up. already_exists if there is one of that name.
 [[nodiscard]] Status create(const std::string& name);
 
