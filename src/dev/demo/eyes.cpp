@@ -79,7 +79,7 @@ void ping_round(Supervisor& supervisor, std::vector<PingTask>& tasks) {
     spec.timeout = kTimeout;
     ++running;
     lock.unlock();
-    const auto started = supervisor.start(std::move(spec), [&](ProcessEnd end) {
+    const auto started = supervisor.start(std::move(spec), [&](const ProcessEnd& end) {
       const std::scoped_lock guard(mutex);
       task.ping.answered = end.ok();
       --running;
