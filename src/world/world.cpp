@@ -81,7 +81,9 @@ void World::upsert(api::Kind kind, const api::JsonObject& object) {
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
-    case api::Kind::vip: return;
+    case api::Kind::vip:
+    case api::Kind::deployment:
+    case api::Kind::replica_set: return;
   }
 }
 
@@ -99,7 +101,9 @@ void World::remove(api::Kind kind, const api::JsonObject& object) {
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
-    case api::Kind::vip: return;
+    case api::Kind::vip:
+    case api::Kind::deployment:
+    case api::Kind::replica_set: return;
   }
 }
 
@@ -117,7 +121,9 @@ void World::replace(api::Kind kind, const api::JsonArray& items, std::uint64_t v
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
-    case api::Kind::vip: return;
+    case api::Kind::vip:
+    case api::Kind::deployment:
+    case api::Kind::replica_set: return;
   }
 }
 
