@@ -13,19 +13,54 @@ namespace json = boost::json;
 
 namespace {
 
+using Function = Condition::Function;
+using Mutator = Mutation::Mutator;
+
+std::optional<Function> find_function(std::string_view name) {
+  constexpr std::pair<std::string_view, Function> names[] = {{"==", Function::equal},
+                                                             {"!=", Function::not_equal},
+                                                             {"includes", Function::includes},
+                                                             {"excludes", Function::excludes},
+                                                             {"<", Function::less},
+                                                             {"<=", Function::less_or_equal},
+                                                             {">", Function::greater},
+                                                             {">=", Function::greater_or_equal}};
+  for (const auto& [text, function] : names) {
+    if (text == name) return function;
+  }
+  return std::nullopt;
+}
+
+std::optional<Mutator> find_mutator(std::string_view name) {
+  constexpr std::pair<std::string_view, Mutator> names[] = {
+      {"+=", Mutator::add},       {"-=", Mutator::subtract},   {"*=", Mutator::multiply}, {"/=", Mutator::divide},
+      {"%=", Mutator::remainder}, {"insert", Mutator::insert}, {"delete", Mutator::erase}};
+  for (const auto& [text, mutator] : names) {
+    if (text == name) return mutator;
+  }
+  return std::nullopt;
+}
+
+bool is_number(const ColumnType& type) {
+  return !type.is_map() && (type.key.type == AtomType::integer || type.key.type == AtomType::real);
+}
+
 bool contains_pair(const Datum& datum, const Datum& argument, std::size_t i) {
   const auto at = datum.find(argument.keys[i]);
   return at && (argument.values.empty() || datum.values[*at] == argument.values[i]);
 }
 
-Checked<bool> compare(std::string_view function, const Datum& value, const Datum& argument) {
-  if (value.keys.size() != 1 || argument.keys.size() != 1) return false;
-  const Atom& a = value.keys[0];
-  const Atom& b = argument.keys[0];
-  if (function == "<") return a < b;
-  if (function == "<=") return a <= b;
-  if (function == ">") return a > b;
-  return a >= b;
+bool compare(Function function, const Atom& a, const Atom& b) {
+  switch (function) {
+    case Function::less:
+      return a < b;
+    case Function::less_or_equal:
+      return a <= b;
+    case Function::greater:
+      return a > b;
+    default:
+      return a >= b;
+  }
 }
 
 Checked<void> check_bounds(const Datum& datum, const ColumnType& type) {
@@ -36,51 +71,54 @@ Checked<void> check_bounds(const Datum& datum, const ColumnType& type) {
                                type.max == ColumnType::kUnlimited ? "unlimited" : std::to_string(type.max)));
 }
 
-Checked<std::int64_t> calculate(std::string_view mutator, std::int64_t a, std::int64_t b) {
+Checked<std::int64_t> calculate(Mutator mutator, std::int64_t a, std::int64_t b) {
   std::int64_t out = 0;
   bool overflow = false;
-  if (mutator == "+=") {
-    overflow = __builtin_add_overflow(a, b, &out);
-  } else if (mutator == "-=") {
-    overflow = __builtin_sub_overflow(a, b, &out);
-  } else if (mutator == "*=") {
-    overflow = __builtin_mul_overflow(a, b, &out);
-  } else {
-    if (b == 0) return violation("domain error", "Division by zero.");
-    if (b == -1) {
-      overflow = mutator == "/=" && __builtin_sub_overflow(std::int64_t{0}, a, &out);
-    } else {
-      out = mutator == "/=" ? a / b : a % b;
-    }
+  switch (mutator) {
+    case Mutator::add:
+      overflow = __builtin_add_overflow(a, b, &out);
+      break;
+    case Mutator::subtract:
+      overflow = __builtin_sub_overflow(a, b, &out);
+      break;
+    case Mutator::multiply:
+      overflow = __builtin_mul_overflow(a, b, &out);
+      break;
+    default:
+      if (b == 0) return violation("domain error", "Division by zero.");
+      if (b == -1) {  // the one quotient that may not fit
+        overflow = mutator == Mutator::divide && __builtin_sub_overflow(std::int64_t{0}, a, &out);
+      } else {
+        out = mutator == Mutator::divide ? a / b : a % b;
+      }
   }
   if (overflow) return violation("range error", "Result of operation is not representable as an integer.");
   return out;
 }
 
-Checked<double> calculate(std::string_view mutator, double a, double b) {
-  if (mutator == "+=") return a + b;
-  if (mutator == "-=") return a - b;
-  if (mutator == "*=") return a * b;
-  if (mutator == "%=") return violation("syntax error", "\"%=\" does not apply to reals");
-  if (b == 0) return violation("domain error", "Division by zero.");
-  return a / b;
+Checked<double> calculate(Mutator mutator, double a, double b) {
+  switch (mutator) {
+    case Mutator::add:
+      return a + b;
+    case Mutator::subtract:
+      return a - b;
+    case Mutator::multiply:
+      return a * b;
+    default:
+      if (b == 0) return violation("domain error", "Division by zero.");
+      return a / b;
+  }
 }
 
-Checked<void> arithmetic(std::string_view mutator, Datum& datum, const ColumnType& type, const json::value& argument) {
-  if (type.is_map() || (type.key.type != AtomType::integer && type.key.type != AtomType::real)) {
-    return violation("constraint violation", fmt::format("mutator {} does not apply to this column's type", mutator));
-  }
-  ColumnType scalar;
-  scalar.key.type = type.key.type;
-  auto by = parse_datum(argument, scalar);
-  if (!by) return tl::unexpected(by.error());
+Checked<void> apply_arithmetic(const Mutation& mutation, Datum& datum, const ColumnType& type) {
+  const Atom& by = mutation.argument.keys[0];
   for (auto& key : datum.keys) {
-    if (auto* i = std::get_if<std::int64_t>(&key)) {
-      auto out = calculate(mutator, *i, std::get<std::int64_t>(by->keys[0]));
+    if (const auto* i = std::get_if<std::int64_t>(&key)) {
+      auto out = calculate(mutation.mutator, *i, std::get<std::int64_t>(by));
       if (!out) return tl::unexpected(out.error());
-      *i = *out;
+      key = *out;
     } else {
-      auto out = calculate(mutator, std::get<double>(key), std::get<double>(by->keys[0]));
+      auto out = calculate(mutation.mutator, std::get<double>(key), std::get<double>(by));
       if (!out) return tl::unexpected(out.error());
       key = *out;
     }
@@ -92,69 +130,89 @@ Checked<void> arithmetic(std::string_view mutator, Datum& datum, const ColumnTyp
   return check_atoms(datum, type);
 }
 
-Checked<void> insert(Datum& datum, const ColumnType& type, const json::value& argument, const NamedUuids& names) {
-  auto more = parse_datum(argument, type.with_bounds(0, type.max), names);
-  if (!more) return tl::unexpected(more.error());
-  if (auto ok = check_atoms(*more, type); !ok) return ok;
-  for (std::size_t i = 0; i < more->keys.size(); ++i) {
-    if (datum.find(more->keys[i])) continue;
-    datum.put(more->keys[i], type.is_map() ? std::optional(more->values[i]) : std::nullopt);
-  }
-  return check_bounds(datum, type);
+// As ovsdb-server does, which refuses even to look for a value that the column could not hold.
+Checked<Datum> parse_checked(const json::value& argument, const ColumnType& type, const NamedUuids& names) {
+  auto out = parse_datum(argument, type, names);
+  if (!out) return out;
+  if (auto ok = check_atoms(*out, type); !ok) return tl::unexpected(ok.error());
+  return out;
 }
 
-Checked<void> erase(Datum& datum, const ColumnType& type, const json::value& argument, const NamedUuids& names) {
-  auto less = parse_datum(argument, type.with_bounds(0, ColumnType::kUnlimited), names);
-  if (!less && type.is_map()) {
-    ColumnType keys = type.with_bounds(0, ColumnType::kUnlimited);
-    keys.value.reset();
-    less = parse_datum(argument, keys, names);
-  }
-  if (!less) return tl::unexpected(less.error());
-  for (std::size_t i = 0; i < less->keys.size(); ++i) {
-    if (contains_pair(datum, *less, i)) datum.erase(less->keys[i]);
-  }
-  return check_bounds(datum, type);
+Checked<Datum> parse_erased(const ColumnType& type, const json::value& argument, const NamedUuids& names) {
+  const ColumnType any = type.with_bounds(0, ColumnType::kUnlimited);
+  auto out = parse_checked(argument, any, names);
+  if (out || !type.is_map()) return out;
+  ColumnType keys = any;  // of a map, keys alone will do
+  keys.value.reset();
+  return parse_checked(argument, keys, names);
 }
 
 }  // namespace
 
-Checked<bool> holds(std::string_view function, const Datum& value, const ColumnType& type, const json::value& argument,
-                    const NamedUuids& names) {
-  const bool includes = function == "includes";
-  const bool excludes = function == "excludes";
-  if (includes || excludes) {
-    auto parsed = parse_datum(argument, type.with_bounds(0, ColumnType::kUnlimited), names);
-    if (!parsed) return tl::unexpected(parsed.error());
-    for (std::size_t i = 0; i < parsed->keys.size(); ++i) {
-      if (contains_pair(value, *parsed, i) != includes) return false;
-    }
-    return true;
+Checked<Condition> parse_condition(std::string_view name, const ColumnType& type, const json::value& argument,
+                                   const NamedUuids& names) {
+  const auto function = find_function(name);
+  if (!function) return violation("unknown function", fmt::format("No function named {}.", name));
+  const bool subset = *function == Function::includes || *function == Function::excludes;
+  if (*function >= Function::less && (!is_number(type) || type.max > 1)) {
+    return violation("syntax error", fmt::format("Type of the column may not be an operand of {}.", name));
   }
-  auto parsed = parse_datum(argument, type, names);
-  if (!parsed) return tl::unexpected(parsed.error());
-  if (function == "==") return value == *parsed;
-  if (function == "!=") return value != *parsed;
-  if (function != "<" && function != "<=" && function != ">" && function != ">=") {
-    return violation("unknown function", fmt::format("No function named {}.", function));
-  }
-  if (type.is_map() || type.max > 1 || (type.key.type != AtomType::integer && type.key.type != AtomType::real)) {
-    return violation("syntax error", fmt::format("Type of the column may not be an operand of {}.", function));
-  }
-  return compare(function, value, *parsed);
+  auto datum = parse_checked(argument, subset ? type.with_bounds(0, ColumnType::kUnlimited) : type, names);
+  if (!datum) return tl::unexpected(datum.error());
+  return Condition{*function, std::move(*datum)};
 }
 
-Checked<void> apply_mutation(std::string_view mutator, Datum& datum, const ColumnType& type,
-                             const json::value& argument, const NamedUuids& names) {
-  if (mutator == "insert" || mutator == "delete") {
-    if (type.is_scalar())
-      return violation("syntax error", fmt::format("Mutator {} does not apply to a scalar.", mutator));
-    return mutator == "insert" ? insert(datum, type, argument, names) : erase(datum, type, argument, names);
+bool holds(const Condition& condition, const Datum& value) {
+  const Datum& argument = condition.argument;
+  switch (condition.function) {
+    case Function::equal:
+      return value == argument;
+    case Function::not_equal:
+      return value != argument;
+    case Function::includes:
+    case Function::excludes:
+      for (std::size_t i = 0; i < argument.keys.size(); ++i) {
+        if (contains_pair(value, argument, i) != (condition.function == Function::includes)) return false;
+      }
+      return true;
+    default:
+      return !value.empty() && !argument.empty() && compare(condition.function, value.keys[0], argument.keys[0]);
   }
-  if (mutator == "+=" || mutator == "-=" || mutator == "*=" || mutator == "/=" || mutator == "%=") {
-    return arithmetic(mutator, datum, type, argument);
+}
+
+Checked<Mutation> parse_mutation(std::string_view name, const ColumnType& type, const json::value& argument,
+                                 const NamedUuids& names) {
+  const auto mutator = find_mutator(name);
+  if (!mutator) return violation("unknown mutator", fmt::format("No mutator named {}.", name));
+  const bool fits = *mutator >= Mutator::insert ? !type.is_scalar() : is_number(type);
+  if (!fits || (*mutator == Mutator::remainder && type.key.type == AtomType::real)) {
+    return violation("syntax error", fmt::format("Mutator {} does not apply to this column's type.", name));
   }
-  return violation("unknown mutator", fmt::format("No mutator named {}.", mutator));
+  Checked<Datum> datum;
+  if (*mutator == Mutator::erase) {
+    datum = parse_erased(type, argument, names);
+  } else if (*mutator == Mutator::insert) {
+    datum = parse_checked(argument, type.with_bounds(0, type.max), names);
+  } else {
+    ColumnType scalar;
+    scalar.key.type = type.key.type;
+    datum = parse_datum(argument, scalar);
+  }
+  if (!datum) return tl::unexpected(datum.error());
+  return Mutation{*mutator, std::move(*datum)};
+}
+
+Checked<void> apply(const Mutation& mutation, Datum& datum, const ColumnType& type) {
+  const Datum& argument = mutation.argument;
+  if (mutation.mutator < Mutator::insert) return apply_arithmetic(mutation, datum, type);
+  for (std::size_t i = 0; i < argument.keys.size(); ++i) {
+    if (mutation.mutator == Mutator::erase) {
+      if (contains_pair(datum, argument, i)) datum.erase(argument.keys[i]);
+    } else if (!datum.find(argument.keys[i])) {
+      datum.put(argument.keys[i], type.is_map() ? std::optional(argument.values[i]) : std::nullopt);
+    }
+  }
+  return check_bounds(datum, type);
 }
 
 }  // namespace berth::ovsdb

@@ -11,12 +11,27 @@
 
 namespace berth::ovsdb {
 
-// [column, function, value] with the column already found.
-[[nodiscard]] Checked<bool> holds(std::string_view function, const Datum& column_value, const ColumnType& type,
-                                  const boost::json::value& argument, const NamedUuids& names);
+// Parsing is apart from applying: an operation that is wrong fails although no row matches it.
+struct Condition {
+  enum class Function { equal, not_equal, includes, excludes, less, less_or_equal, greater, greater_or_equal };
+  Function function = Function::equal;
+  Datum argument;
+};
 
-// [column, mutator, value] applied to `datum`, which then obeys the column's bounds.
-[[nodiscard]] Checked<void> apply_mutation(std::string_view mutator, Datum& datum, const ColumnType& type,
-                                           const boost::json::value& argument, const NamedUuids& names);
+struct Mutation {
+  enum class Mutator { add, subtract, multiply, divide, remainder, insert, erase };
+  Mutator mutator = Mutator::insert;
+  Datum argument;
+};
+
+// The function and value of [column, function, value], for a column of that type.
+[[nodiscard]] Checked<Condition> parse_condition(std::string_view function, const ColumnType& type,
+                                                 const boost::json::value& argument, const NamedUuids& names);
+[[nodiscard]] bool holds(const Condition& condition, const Datum& value);
+
+// The mutator and value of [column, mutator, value]. After apply() the value obeys the column's bounds.
+[[nodiscard]] Checked<Mutation> parse_mutation(std::string_view mutator, const ColumnType& type,
+                                               const boost::json::value& argument, const NamedUuids& names);
+[[nodiscard]] Checked<void> apply(const Mutation& mutation, Datum& value, const ColumnType& type);
 
 }  // namespace berth::ovsdb

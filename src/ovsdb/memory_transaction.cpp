@@ -22,6 +22,10 @@ ColumnType uuid_type() {
   return type;
 }
 
+auto unknown_column(std::string_view column, const std::string& table) {
+  return violation("unknown column", fmt::format("No column {} in table {}.", column, table));
+}
+
 const json::array* array_member(const json::object& op, std::string_view member) {
   const auto* v = op.if_contains(member);
   return v == nullptr ? nullptr : v->if_array();
@@ -117,6 +121,9 @@ Checked<json::object> MemoryTransaction::insert(const json::object& op, Target t
   StoredRow fresh(target.schema.columns.size());
   for (const auto& [_, column] : target.schema.columns) fresh[column.position] = default_datum(column.type);
   for (auto& [column, datum] : *columns) fresh[column->position] = std::move(datum);
+  for (const auto& [_, column] : target.schema.columns) {  // a default may be out of bounds
+    if (auto ok = check_atoms(fresh[column.position], column.type); !ok) return tl::unexpected(ok.error());
+  }
   touch_for_removal(target.name, uuid);
   target.rows[uuid] = std::move(fresh);
   return json::object{{"uuid", json::array{"uuid", uuid}}};
@@ -152,24 +159,25 @@ Checked<json::object> MemoryTransaction::update(const json::object& op, Target t
 Checked<json::object> MemoryTransaction::mutate(const json::object& op, Target target) {
   const auto* mutations = array_member(op, "mutations");
   if (mutations == nullptr) return syntax_error("Required 'mutations' member is missing.");
-  auto rows = matching(op, target);
-  if (!rows) return tl::unexpected(rows.error());
+  std::vector<std::pair<const ColumnSchema*, Mutation>> parsed;
   for (const auto& mutation : *mutations) {
     const auto* m = mutation.if_array();
     if (m == nullptr || m->size() != 3 || !(*m)[0].is_string() || !(*m)[1].is_string()) {
       return syntax_error("a mutation is [column, mutator, value]");
     }
     const auto column = target.schema.columns.find(std::string((*m)[0].get_string()));
-    if (column == target.schema.columns.end()) {
-      return violation("unknown column",
-                       fmt::format("No column {} in table {}.", std::string_view((*m)[0].get_string()), target.name));
-    }
+    if (column == target.schema.columns.end()) return unknown_column((*m)[0].get_string(), target.name);
     if (!column->second.is_mutable) return violation("constraint violation", "Cannot mutate immutable column.");
-    for (const auto& uuid : *rows) {
-      Datum& datum = touch(target, uuid)[column->second.position];
-      if (auto ok = apply_mutation((*m)[1].get_string(), datum, column->second.type, (*m)[2], names()); !ok) {
-        return tl::unexpected(ok.error());
-      }
+    auto one = parse_mutation((*m)[1].get_string(), column->second.type, (*m)[2], names());
+    if (!one) return tl::unexpected(one.error());
+    parsed.emplace_back(&column->second, std::move(*one));
+  }
+  auto rows = matching(op, target);
+  if (!rows) return tl::unexpected(rows.error());
+  for (const auto& uuid : *rows) {
+    StoredRow& row = touch(target, uuid);
+    for (const auto& [column, mutation] : parsed) {
+      if (auto ok = apply(mutation, row[column->position], column->type); !ok) return tl::unexpected(ok.error());
     }
   }
   return json::object{{"count", rows->size()}};
@@ -226,57 +234,37 @@ Checked<json::object> MemoryTransaction::wait(const json::object& op, Target tar
 Checked<std::vector<std::string>> MemoryTransaction::matching(const json::object& op, const Target& target) {
   const auto* where = array_member(op, "where");
   if (where == nullptr) return syntax_error("Required 'where' member is missing.");
-  struct Clause {
-    const ColumnSchema* column;  // nullptr: _uuid
-    std::string_view function;
-    const json::value* argument;
-  };
-  std::vector<Clause> clauses;
-  std::optional<std::string> only;  // the row that [_uuid, ==, x] allows
-  const ColumnType uuid = uuid_type();
+  std::vector<std::pair<const ColumnSchema*, Condition>> conditions;  // nullptr: _uuid
   for (const auto& condition : *where) {
     const auto* c = condition.if_array();
     if (c == nullptr || c->size() != 3 || !(*c)[0].is_string() || !(*c)[1].is_string()) {
       return syntax_error("a condition is [column, function, value]");
     }
     const std::string name((*c)[0].get_string());
-    Clause clause{nullptr, (*c)[1].get_string(), &(*c)[2]};
-    if (name != "_uuid") {
-      const auto column = target.schema.columns.find(name);
-      if (column == target.schema.columns.end()) {
-        return violation("unknown column", fmt::format("No column {} in table {}.", name, target.name));
-      }
-      clause.column = &column->second;
-    } else if (clause.function == "==") {
-      auto datum = parse_datum(*clause.argument, uuid, names());
-      if (!datum) return tl::unexpected(datum.error());
-      only = std::get<Uuid>(datum->keys[0]).text;
-    }
-    clauses.push_back(clause);
+    const auto column = target.schema.columns.find(name);
+    if (name != "_uuid" && column == target.schema.columns.end()) return unknown_column(name, target.name);
+    const ColumnSchema* found = name == "_uuid" ? nullptr : &column->second;
+    auto one = parse_condition((*c)[1].get_string(), found == nullptr ? uuid_type() : found->type, (*c)[2], names());
+    if (!one) return tl::unexpected(one.error());
+    conditions.emplace_back(found, std::move(*one));
   }
 
   std::vector<std::string> out;
-  const auto test = [&](const std::string& id, const StoredRow& row) -> Checked<void> {
-    for (const auto& clause : clauses) {
-      auto ok =
-          clause.column == nullptr
-              ? holds(clause.function, Datum{{Uuid{id}}, {}}, uuid, *clause.argument, names())
-              : holds(clause.function, row[clause.column->position], clause.column->type, *clause.argument, names());
-      if (!ok) return tl::unexpected(ok.error());
-      if (!*ok) return {};
-    }
-    out.push_back(id);
-    return {};
+  const auto test = [&](const std::string& id, const StoredRow& row) {
+    const bool all = std::ranges::all_of(conditions, [&](const auto& c) {
+      return c.first == nullptr ? holds(c.second, Datum{{Uuid{id}}, {}}) : holds(c.second, row[c.first->position]);
+    });
+    if (all) out.push_back(id);
   };
-  if (only) {
-    const auto it = target.rows.find(*only);
-    if (it == target.rows.end()) return out;
-    if (auto ok = test(it->first, it->second); !ok) return tl::unexpected(ok.error());
+  // Most operations name their row.
+  const auto named = std::ranges::find_if(
+      conditions, [](const auto& c) { return c.first == nullptr && c.second.function == Condition::Function::equal; });
+  if (named != conditions.end()) {
+    const auto row = target.rows.find(std::get<Uuid>(named->second.argument.keys[0]).text);
+    if (row != target.rows.end()) test(row->first, row->second);
     return out;
   }
-  for (const auto& [id, row] : target.rows) {
-    if (auto ok = test(id, row); !ok) return tl::unexpected(ok.error());
-  }
+  for (const auto& [id, row] : target.rows) test(id, row);
   return out;
 }
 
@@ -307,7 +295,7 @@ Checked<std::vector<std::pair<const ColumnSchema*, Datum>>> MemoryTransaction::r
   for (const auto& [name, value] : v.get_object()) {
     const auto column = target.schema.columns.find(std::string(name));
     if (column == target.schema.columns.end()) {
-      return violation("unknown column", fmt::format("No column {} in table {}.", std::string_view(name), target.name));
+      return unknown_column(name, target.name);
     }
     auto datum = parse_datum(value, column->second.type, names());
     if (!datum) return tl::unexpected(datum.error());

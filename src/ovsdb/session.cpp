@@ -133,6 +133,7 @@ void Session::on_response(const json::object& message) {
     if (ec == std::errc() && end_of_number == id.data() + id.size()) on_transacted(number, message);
     return;
   }
+  if (id != kLeaderRequest && id != kSchemaRequest && id != kMonitorRequest) return;
   // A reply to a method that failed has no "result" at all.
   const auto* result = message.if_contains("result");
   const auto* error = message.if_contains("error");
@@ -147,7 +148,7 @@ void Session::on_response(const json::object& message) {
     end(e.code, fmt::format("{} ({})", e.message, id));
   } else if (id == kSchemaRequest) {
     on_schema(*result);
-  } else if (id == kMonitorRequest) {
+  } else {
     on_monitored(*result);
   }
 }

@@ -42,6 +42,8 @@ Checked<Atom> parse_atom(const json::value& v, AtomType type, const NamedUuids& 
   switch (type) {
     case AtomType::integer:
       if (v.is_int64()) return Atom(v.get_int64());
+      if (v.is_uint64() && v.get_uint64() <= std::numeric_limits<std::int64_t>::max())
+        return Atom(static_cast<std::int64_t>(v.get_uint64()));
       if (v.is_double() && std::nearbyint(v.get_double()) == v.get_double() && std::abs(v.get_double()) < 9e15) {
         return Atom(static_cast<std::int64_t>(v.get_double()));
       }
@@ -49,6 +51,7 @@ Checked<Atom> parse_atom(const json::value& v, AtomType type, const NamedUuids& 
     case AtomType::real:
       if (v.is_double()) return Atom(v.get_double());
       if (v.is_int64()) return Atom(static_cast<double>(v.get_int64()));
+      if (v.is_uint64()) return Atom(static_cast<double>(v.get_uint64()));
       return syntax_error("expected real");
     case AtomType::boolean:
       if (v.is_bool()) return Atom(v.get_bool());
@@ -239,7 +242,7 @@ json::value to_json(const Datum& datum, const ColumnType& type) {
 Datum default_datum(const ColumnType& type) {
   Datum out;
   if (type.min == 0) return out;
-  out.keys.push_back(type.key.allowed.empty() ? default_atom(type.key.type) : type.key.allowed.front());
+  out.keys.push_back(default_atom(type.key.type));
   if (type.is_map()) out.values.push_back(default_atom(type.value->type));
   return out;
 }

@@ -98,7 +98,7 @@ using Checked = tl::expected<T, Violation>;
 [[nodiscard]] boost::json::value to_json(const Datum& datum, const ColumnType& type);
 [[nodiscard]] boost::json::value to_json(const Atom& atom);
 
-// What a column holds that an insert does not mention.
+// What a column holds that an insert does not mention. It need not obey the type's enumeration or range.
 [[nodiscard]] Datum default_datum(const ColumnType& type);
 
 // Applies what update2 and update3 send as `modify` of a composite column.
