@@ -270,18 +270,21 @@ void Connection::write_some() {
     return;
   }
   // Small neighbours travel together: a head with its body, a burst of events.
-  Outgoing& front = out_.front();
-  while (out_.size() > 1 && out_sent_ == 0 && front.bytes.size() + out_[1].bytes.size() <= kJoin) {
-    front.bytes += out_[1].bytes;
-    front.counted += out_[1].counted;
-    out_.erase(out_.begin() + 1);
+  Outgoing front = std::move(out_.front());
+  out_.pop_front();
+  while (!out_.empty() && out_sent_ == 0 && front.bytes.size() + out_.front().bytes.size() <= kJoin) {
+    front.bytes += out_.front().bytes;
+    front.counted += out_.front().counted;
+    out_.pop_front();
   }
+  out_.push_front(std::move(front));
   write_pending_ = true;
   write_deadline_.set(core_->options.limits.write, [self = shared_from_this()] {
     log::debug("a client does not read its answer", {{"peer", self->peer_.address}});
     self->abort();
   });
-  wire_->write(asio::const_buffer(front.bytes.data() + out_sent_, front.bytes.size() - out_sent_),
+  const std::string& bytes = out_.front().bytes;
+  wire_->write(asio::const_buffer(bytes.data() + out_sent_, bytes.size() - out_sent_),
                [self = shared_from_this()](error_code ec, std::size_t size) { self->on_written(ec, size); });
 }
 
