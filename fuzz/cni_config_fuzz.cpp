@@ -1,10 +1,8 @@
 // Layers: cni base
+// Layers: cni base
 // berth-cni on any environment and configuration, and the agent on any request: neither may crash, what the plugin
 // prints is always JSON, and what it sends to the agent the agent can read.
 
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -13,12 +11,9 @@
 
 #include "cni/plugin.h"
 #include "cni/protocol.h"
+#include "fuzz/fuzz.h"
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // The input is "command\ncontainer id\nifname\nnetns\nagent's answer\nconfiguration".
 std::string_view take_line(std::string_view& rest) {
@@ -30,9 +25,10 @@ std::string_view take_line(std::string_view& rest) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+BERTH_FUZZ_TEXT(text) {
   using namespace berth::cni;
-  std::string_view rest(reinterpret_cast<const char*>(data), size);
+  using berth::fuzz::require;
+  auto rest = text;
   (void)decode_request(rest);
   (void)decode_reply(rest);
 
@@ -50,14 +46,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return std::string();
   };
   const auto output = run(environment, rest, [&](const Call&, const std::string& message) -> Result<std::string> {
-    require(decode_request(message).has_value());
+    require(decode_request(message).has_value(), "the agent can read what the plugin sends");
     return answer;
   });
   if (!output.text.empty()) {
     boost::json::error_code ec;
     const auto printed = boost::json::parse(output.text, ec);
-    require(!ec && printed.is_object());
+    require(!ec && printed.is_object(), "what is printed is JSON");
   }
-  require(output.exit_status == 0 || !output.text.empty());
-  return 0;
+  require(output.exit_status == 0 || !output.text.empty(), "a failure says why");
 }

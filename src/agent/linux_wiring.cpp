@@ -57,8 +57,8 @@ LinuxWiring::LinuxWiring(Scheduler& scheduler, ovsdb::Database& local_ovs, Optio
 
 LinuxWiring::~LinuxWiring() = default;
 
-void LinuxWiring::start() {
-  ports_.start([this] { remove_ports_of_the_dead(); });
+void LinuxWiring::start(std::function<void()> on_ready) {
+  ports_.start({[this] { remove_ports_of_the_dead(); }, std::move(on_ready)});
 }
 
 Status LinuxWiring::ready() const { return ports_.ready(); }

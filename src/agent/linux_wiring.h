@@ -24,7 +24,8 @@ class LinuxWiring final : public Wiring {
   ~LinuxWiring() override;
 
   // Connects, and removes ports of containers that are gone, each time the database has been read from the start.
-  void start();
+  // on_ready runs whenever ready() comes true.
+  void start(std::function<void()> on_ready);
 
   [[nodiscard]] Status ready() const override;
   void wire(WireSpec spec, std::function<void(Result<Wired>)> done) override;

@@ -109,20 +109,21 @@ OvsPorts::~OvsPorts() {
   for (const auto& [id, waiter] : waiters_) scheduler_.cancel(waiter->timer);
 }
 
-void OvsPorts::start(std::function<void()> on_snapshot) {
+void OvsPorts::start(Observer observer) {
+  observer_ = std::move(observer);
   const auto guard = [this, alive = std::weak_ptr<int>(alive_)](auto fn) {
     return [alive, fn = std::move(fn)](auto&&... args) {
       if (!alive.expired()) fn(std::forward<decltype(args)>(args)...);
     };
   };
   database_.start(
-      {.on_snapshot = guard([this, on_snapshot](const std::vector<ovsdb::RowChange>& all) {
+      {.on_snapshot = guard([this](const std::vector<ovsdb::RowChange>& all) {
          connected_ = true;
          on_rows(all, true);
-         on_snapshot();
+         observer_.on_snapshot();
        }),
        .on_change = guard([this](const std::vector<ovsdb::RowChange>& changes) { on_rows(changes, false); }),
-       .on_disconnect = guard([this](const Error&) { connected_ = false; })});
+       .on_disconnect = guard([this](const Error&) { connected_ = was_ready_ = false; })});
 }
 
 void OvsPorts::on_rows(const std::vector<ovsdb::RowChange>& changes, bool all) {
@@ -133,6 +134,8 @@ void OvsPorts::on_rows(const std::vector<ovsdb::RowChange>& changes, bool all) {
   }
   for (const auto& change : changes) apply(change);
   look_after_waiters();
+  const bool was_ready = std::exchange(was_ready_, ready().has_value());
+  if (was_ready_ && !was_ready) observer_.on_ready();
 }
 
 void OvsPorts::apply(const ovsdb::RowChange& change) {

@@ -41,8 +41,11 @@ class OvsPorts {
   OvsPorts(const OvsPorts&) = delete;
   OvsPorts& operator=(const OvsPorts&) = delete;
 
-  // on_snapshot runs whenever the database has been read from the start.
-  void start(std::function<void()> on_snapshot);
+  struct Observer {
+    std::function<void()> on_snapshot;  // the database has been read from the start
+    std::function<void()> on_ready;     // ready() holds now and did not before
+  };
+  void start(Observer observer);
 
   [[nodiscard]] Status ready() const;  // unavailable: not connected, or there is no such bridge
 
@@ -80,7 +83,9 @@ class OvsPorts {
   Scheduler& scheduler_;
   ovsdb::Database& database_;
   std::string bridge_;
+  Observer observer_;
   bool connected_ = false;
+  bool was_ready_ = false;
   std::map<std::string, OvsPort> interfaces_;   // by UUID
   std::map<std::string, PortRow> ports_;        // by UUID
   std::map<std::string, std::string> bridges_;  // UUID -> name

@@ -35,7 +35,7 @@ constexpr auto kSchema = R"({"name":"Open_vSwitch","version":"8.3.1","tables":{
 class OvsPortsTest : public ::testing::Test {
  protected:
   OvsPortsTest() : store_(*ovsdb::Schema::parse(std::string_view(kSchema))) {
-    ports_.start([this] { ++snapshots_; });
+    ports_.start({[this] { ++snapshots_; }, [this] { ++times_ready_; }});
   }
 
   void add_bridge() {
@@ -91,6 +91,7 @@ class OvsPortsTest : public ::testing::Test {
   ovsdb::MemoryDatabase database_{scheduler_, store_};
   OvsPorts ports_{scheduler_, database_, "br-int"};
   int snapshots_ = 0;
+  int times_ready_ = 0;
 };
 
 TEST_F(OvsPortsTest, IsReadyOnceTheBridgeIsThere) {
@@ -98,12 +99,17 @@ TEST_F(OvsPortsTest, IsReadyOnceTheBridgeIsThere) {
   scheduler_.run_until_idle();
   EXPECT_EQ(snapshots_, 1);
   EXPECT_EQ(ports_.ready().error().message, "Open vSwitch has no bridge br-int (is ovn-controller running?)");
+  EXPECT_EQ(times_ready_, 0);
   add_bridge();
   EXPECT_TRUE(ports_.ready());
+  EXPECT_EQ(times_ready_, 1);
   EXPECT_EQ(ports_.tunnel_address(), "192.168.7.1");
   database_.set_reachable(false);
   scheduler_.run_until_idle();
   EXPECT_EQ(ports_.ready().error().code, ErrorCode::unavailable);
+  database_.set_reachable(true);
+  scheduler_.advance(5s);
+  EXPECT_EQ(times_ready_, 2);
 }
 
 TEST_F(OvsPortsTest, AddsAPortAndWaitsUntilOvnHasInstalledIt) {
