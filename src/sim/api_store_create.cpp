@@ -26,6 +26,10 @@ constexpr std::int64_t kLastNodePort = 32767;
 ApiResult<void> check_kind(const ResourceType& type, json::object& body) {
   const std::string_view kind = string_at(body, {"kind"});
   const std::string_view version = string_at(body, {"apiVersion"});
+  if (type.custom && !kind.empty() && kind != type.kind && version == type.api_version()) {
+    return tl::unexpected(
+        invalid(type, name_of(body), {invalid_value("kind", json::string(kind), "must be " + type.kind)}));
+  }
   if (type.custom && (kind.empty() || version.empty())) {
     return tl::unexpected(
         bad_request(fmt::format("the object provided is unrecognized (must be of type {}): Object '{}' is missing",
@@ -42,7 +46,7 @@ ApiResult<void> check_kind(const ResourceType& type, json::object& body) {
     return tl::unexpected(bad_request(fmt::format(
         "{} in version \"{}\" cannot be handled as a {}: metadata must be an object", kind, version, type.kind)));
   }
-  return {};
+  return decode_metadata(type, body);
 }
 
 struct Ipv4Range {

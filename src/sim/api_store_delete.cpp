@@ -71,7 +71,11 @@ ApiResult<DeleteOptions> DeleteOptions::from_object(const json::object& body) {
   } else if (policy == "Orphan") {
     options.propagation = Propagation::orphan;
   } else if (!policy.empty()) {
-    return tl::unexpected(bad_request(fmt::format("invalid propagationPolicy: \"{}\"", policy)));
+    ResourceType type;
+    type.group = "meta.k8s.io";
+    type.kind = "DeleteOptions";
+    return tl::unexpected(invalid(
+        type, "", {not_supported("propagationPolicy", json::string(policy), {"Background", "Foreground", "Orphan"})}));
   }
   if (const json::value* orphan = find_at(body, {"orphanDependents"});
       orphan && orphan->is_bool() && !options.propagation) {

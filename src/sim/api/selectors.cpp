@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "sim/api/object.h"
+#include "sim/api/validate.h"
 
 namespace berth::sim {
 
@@ -75,6 +76,10 @@ ApiResult<LabelSelector> LabelSelector::parse(std::string_view text) {
     if (!term)
       return tl::unexpected(
           bad_request(fmt::format("unable to parse requirement: found '{}' in \"{}\"", parser.rest, text)));
+    if (!is_qualified_name(term->key) || !std::all_of(term->values.begin(), term->values.end(), is_label_value)) {
+      return tl::unexpected(
+          bad_request(fmt::format("unable to parse requirement: \"{}\" holds what is no label", text)));
+    }
     selector.terms_.push_back(std::move(*term));
   } while (parser.eat(","));
   if (!parser.at_end()) {

@@ -330,6 +330,39 @@ bool is_qualified_name(std::string_view s) {
 
 bool is_label_value(std::string_view s) { return s.empty() || name_part(s); }
 
+ApiResult<void> decode_metadata(const ResourceType& type, json::object& object) {
+  const auto refuse = [&](std::string_view field, std::string_view wanted) {
+    return tl::unexpected(
+        bad_request(fmt::format("{} in version \"{}\" cannot be handled as a {}: metadata.{} must be {}", type.kind,
+                                type.version, type.kind, field, wanted)));
+  };
+  json::object& meta = metadata_of(object);
+  for (const char* field : {"labels", "annotations"}) {
+    json::value* map = meta.if_contains(field);
+    if (!map) continue;
+    if (!map->is_object() && !map->is_null()) return refuse(field, "a map of strings");
+    if (map->is_null() || map->get_object().empty()) {
+      meta.erase(field);
+      continue;
+    }
+    for (auto& [key, value] : map->get_object()) {
+      if (value.is_null()) value = "";
+      if (!value.is_string()) return refuse(field, "a map of strings");
+    }
+  }
+  for (const char* field : {"finalizers", "ownerReferences"}) {
+    const json::value* list = meta.if_contains(field);
+    if (!list) continue;
+    if (!list->is_array() && !list->is_null()) return refuse(field, "a list");
+    if (list->is_null() || list->get_array().empty()) meta.erase(field);
+  }
+  for (const char* field : {"name", "generateName", "namespace", "uid", "resourceVersion"}) {
+    const json::value* text = meta.if_contains(field);
+    if (text && !text->is_string() && !text->is_null()) return refuse(field, "a string");
+  }
+  return {};
+}
+
 Causes validate_metadata(const ResourceType& type, const json::object& object) {
   Causes causes;
   check_name(type, name_of(object), causes);
@@ -340,7 +373,6 @@ Causes validate_metadata(const ResourceType& type, const json::object& object) {
       for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
       if (!is_qualified_name(lower))
         causes.push_back(invalid_value("metadata.annotations", text(key), kQualifiedNameRule));
-      if (!value.is_string()) causes.push_back(invalid_value("metadata.annotations", value, "must be a string"));
     }
   }
   check_owners(object, causes);
