@@ -5,7 +5,9 @@
 #include <charconv>
 
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 
+#include "dev/api/field_validation.h"
 #include "dev/api/render.h"
 #include "dev/api/reviews.h"
 
@@ -59,7 +61,7 @@ ApiResult<sim::DeleteOptions> delete_options(const http::ServerRequest& request)
       !grace.empty() && !body.contains("gracePeriodSeconds")) {
     const auto seconds = number_parameter(request, "gracePeriodSeconds");
     if (!seconds) return refuse(seconds.error());
-    body["gracePeriodSeconds"] = *seconds;
+    body["gracePeriodSeconds"] = static_cast<std::int64_t>(*seconds);
   }
   if (const auto policy = request.parameter("propagationPolicy");
       !policy.empty() && !body.contains("propagationPolicy")) {
@@ -112,6 +114,15 @@ ApiResult<void> check_list_version(const http::ServerRequest& request, std::uint
     return refuse(sim::expired(fmt::format("The resourceVersion for the provided list is too old: {}", *asked)));
   }
   return {};
+}
+
+// RFC 7234, 5.5: clients show these to their users.
+ApiResult<http::ServerResponse> warn(ApiResult<http::ServerResponse> answer, const std::vector<std::string>& warnings) {
+  if (!answer) return answer;
+  for (const std::string& text : warnings) {
+    answer->headers.emplace_back("Warning", fmt::format("299 - {}", json::serialize(json::value(text))));
+  }
+  return answer;
 }
 
 }  // namespace
@@ -167,12 +178,14 @@ ResourceRequests::Answer ResourceRequests::create(const ResourceRequest& request
   const auto dry_run = dry_run_of(request.http);
   if (!dry_run) return refuse(dry_run.error());
   if (request.type->namespaced && request.path.ns.empty()) return refuse(not_allowed(request.http));
+  const auto warnings = validate_fields(request.http, *request.type, *body, false);
+  if (!warnings) return refuse(warnings.error());
   const auto made = [&] {
     const std::lock_guard lock(store_.mutex());
     return store_.create(*request.type, request.path.ns, std::move(*body), {.dry_run = *dry_run});
   }();
   if (!made) return refuse(made.error());
-  return show(request, 201, **made);
+  return warn(show(request, 201, **made), *warnings);
 }
 
 ResourceRequests::Answer ResourceRequests::create_below(const ResourceRequest& request) const {
@@ -192,13 +205,15 @@ ResourceRequests::Answer ResourceRequests::update(const ResourceRequest& request
   if (!body) return refuse(body.error());
   const auto dry_run = dry_run_of(request.http);
   if (!dry_run) return refuse(dry_run.error());
+  const auto warnings = validate_fields(request.http, *request.type, *body, false);
+  if (!warnings) return refuse(warnings.error());
   const auto written = [&] {
     const std::lock_guard lock(store_.mutex());
     return store_.update(*request.type, request.path.ns, request.path.name, std::move(*body), request.path.subresource,
                          {.dry_run = *dry_run});
   }();
   if (!written) return refuse(written.error());
-  return show(request, 200, **written);
+  return warn(show(request, 200, **written), *warnings);
 }
 
 ResourceRequests::Answer ResourceRequests::patch(const ResourceRequest& request) const {
@@ -208,13 +223,16 @@ ResourceRequests::Answer ResourceRequests::patch(const ResourceRequest& request)
   if (!body) return refuse(body.error());
   const auto dry_run = dry_run_of(request.http);
   if (!dry_run) return refuse(dry_run.error());
+  const auto warnings =
+      validate_fields(request.http, *request.type, body->is_object() ? body->get_object() : json::object(), true);
+  if (!warnings) return refuse(warnings.error());
   const auto written = [&] {
     const std::lock_guard lock(store_.mutex());
     return store_.patch(*request.type, request.path.ns, request.path.name, *kind, *body, request.path.subresource,
                         {.dry_run = *dry_run});
   }();
   if (!written) return refuse(written.error());
-  return show(request, 200, **written);
+  return warn(show(request, 200, **written), *warnings);
 }
 
 ResourceRequests::Answer ResourceRequests::remove(const ResourceRequest& request) const {
