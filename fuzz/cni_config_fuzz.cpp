@@ -1,5 +1,5 @@
 // Layers: cni base
-// Layers: cni base
+//
 // berth-cni on any environment and configuration, and the agent on any request: neither may crash, what the plugin
 // prints is always JSON, and what it sends to the agent the agent can read.
 

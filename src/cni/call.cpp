@@ -98,9 +98,7 @@ Result<void> read_config(Call& call) {
 }
 
 Result<void> check_environment(const Call& call) {
-  const bool per_container =
-      call.command == Command::add || call.command == Command::del || call.command == Command::check;
-  if (!per_container) return {};
+  if (!is_per_container(call.command)) return {};
   const auto bad = [](std::string details) {
     return fail(kInvalidEnvironment, "invalid environment variable", std::move(details));
   };
@@ -129,6 +127,10 @@ Result<void> check_version_has_command(const Call& call) {
 }
 
 }  // namespace
+
+bool is_per_container(Command command) {
+  return command == Command::add || command == Command::del || command == Command::check;
+}
 
 bool is_plain_text(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
@@ -159,10 +161,12 @@ Result<Call> parse_call(const Environment& environment, std::string_view standar
                 "CNI_COMMAND " + shown(command_text) + " must be ADD, DEL, CHECK, STATUS, GC or VERSION");
   Call call;
   call.command = *command;
-  call.container_id = environment("CNI_CONTAINERID");
-  call.netns = environment("CNI_NETNS");
-  call.ifname = environment("CNI_IFNAME");
-  call.args = environment("CNI_ARGS");
+  if (is_per_container(*command)) {
+    call.container_id = environment("CNI_CONTAINERID");
+    call.netns = environment("CNI_NETNS");
+    call.ifname = environment("CNI_IFNAME");
+    call.args = environment("CNI_ARGS");
+  }
   auto config = parse_config(standard_input);
   if (!config) return tl::unexpected<Error>(config.error());
   call.config = std::move(*config);

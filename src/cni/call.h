@@ -19,6 +19,9 @@ enum class Command { add, del, check, status, gc, version };
 [[nodiscard]] std::string_view to_string(Command command);  // "ADD"
 [[nodiscard]] std::optional<Command> parse_command(std::string_view text);
 
+// ADD, DEL and CHECK are about one interface of one container; the others take no notice of what names it.
+[[nodiscard]] bool is_per_container(Command command);
+
 inline constexpr std::size_t kMaxConfigBytes = 1 << 20;
 inline constexpr std::string_view kDefaultSocket = "/run/berth/agent.sock";
 
@@ -27,7 +30,7 @@ struct Call {
   std::string container_id;  // empty for STATUS, GC, VERSION
   std::string netns;         // path; may be empty for DEL
   std::string ifname;        // empty for STATUS, GC, VERSION
-  std::string args;          // CNI_ARGS as given: "K8S_POD_NAME=…;K8S_POD_UID=…"
+  std::string args;          // CNI_ARGS as given, of the same commands: "K8S_POD_NAME=…;K8S_POD_UID=…"
   std::string cni_version;   // of the config; one of kVersions, except for VERSION, where it is what was asked
   std::string socket;        // server_socket of the config, else kDefaultSocket
   boost::json::object config;

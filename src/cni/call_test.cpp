@@ -135,6 +135,14 @@ TEST(CallTest, StatusAndGcNeedNoContainer) {
   }
 }
 
+TEST(CallTest, StatusAndGcCarryNoContainer) {
+  const auto call = parse_call(env({{"CNI_COMMAND", "GC"}, {"CNI_CONTAINERID", "\xff"}}),
+                               R"({"cniVersion":"1.1.0","name":"n","type":"t"})");
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->container_id, "");
+  EXPECT_EQ(call->netns, "");
+}
+
 TEST(CallTest, VersionTakesAnyVersionAndNoName) {
   const auto call = parse_call(env({{"CNI_COMMAND", "VERSION"}}), R"({"cniVersion":"9.9.9"})");
   ASSERT_TRUE(call);

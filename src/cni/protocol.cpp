@@ -31,9 +31,7 @@ std::string text_of(const json::object& object, std::string_view key) {
 }
 
 Result<void> check(const Request& request) {
-  const bool per_container =
-      request.command == Command::add || request.command == Command::del || request.command == Command::check;
-  if (!per_container) return {};
+  if (!is_per_container(request.command)) return {};
   if (!is_container_id(request.container_id)) return fail(kInvalidEnvironment, "invalid container id");
   if (!is_ifname(request.ifname)) return fail(kInvalidEnvironment, "invalid interface name");
   if (request.netns.size() > kMaxPathBytes || request.args.size() > kMaxArgsBytes || !is_plain_text(request.netns) ||
