@@ -206,9 +206,10 @@ TEST_F(Watches, RefuseWhatTheyCannotRead) {
 }
 
 TEST_F(Watches, OfTablesCarryRows) {
+  const std::string before = now();
   make_config_map("a");
-  const auto events =
-      watch("fieldSelector=metadata.name%3Da", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json");
+  const auto events = watch("fieldSelector=metadata.name%3Da&resourceVersion=" + before,
+                            "application/json;as=Table;v=v1;g=meta.k8s.io,application/json");
   const auto first = events->next();
   ASSERT_TRUE(first);
   EXPECT_EQ(string_at(*first, "/object/kind"), "Table");
