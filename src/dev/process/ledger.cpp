@@ -149,7 +149,7 @@ Status kill_group(const LedgerRecord& record, std::chrono::steady_clock::time_po
   return await_end(pidfd, deadline, fmt::format("{} (pid {})", record.name, record.pid));
 }
 
-Status remove_namespace(const std::string& name, std::chrono::steady_clock::time_point deadline) {
+Status discard_namespace(const std::string& name, std::chrono::steady_clock::time_point deadline) {
   if (!netns::exists(name)) return {};
   // Again until none is left: one may have forked while it was being killed.
   for (auto pids = netns::members(name); !pids.empty(); pids = netns::members(name)) {
@@ -171,7 +171,7 @@ Status remove_record(const LedgerRecord& record, std::chrono::steady_clock::time
     case LedgerRecord::Kind::process:
       return kill_group(record, deadline);
     case LedgerRecord::Kind::namespace_:
-      return remove_namespace(record.name, deadline);
+      return discard_namespace(record.name, deadline);
     case LedgerRecord::Kind::file:
       if (::unlink(record.name.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR) {
         return failed(fmt::format("remove {}", record.name), errno);
@@ -345,6 +345,20 @@ Status Ledger::make_namespace(const std::string& name) {
   auto made = netns::create(name);
   if (!made && made.error().code == ErrorCode::already_exists) remove(*entry);
   return made;
+}
+
+Status Ledger::remove_namespace(const std::string& name) {
+  if (auto removed = discard_namespace(name, std::chrono::steady_clock::now() + kKilledWithin); !removed)
+    return removed;
+  std::vector<Entry> entries;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [entry, record] : open_) {
+      if (record.kind == LedgerRecord::Kind::namespace_ && record.name == name) entries.push_back(entry);
+    }
+  }
+  for (const Entry entry : entries) remove(entry);
+  return {};
 }
 
 Status Ledger::clean_up() {

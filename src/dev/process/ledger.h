@@ -73,6 +73,9 @@ class Ledger {
   // Makes a network namespace that is on record before it exists; one of that name that exists is left alone.
   [[nodiscard]] Status make_namespace(const std::string& name);
 
+  // Kills what runs in it and takes it away; none of that name is no error.
+  [[nodiscard]] Status remove_namespace(const std::string& name);
+
   // Removes all that the open records name: processes first, then namespaces, then files, each newest first. Goes on
   // after a failure and returns the first one; what could not be removed stays on record. Waits at most some seconds
   // for the killed.

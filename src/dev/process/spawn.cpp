@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -75,6 +76,7 @@ struct Prepared {
   UniqueFd output;
   UniqueFd error;
   UniqueFd netns;
+  std::string run_netns;
 };
 
 Result<UniqueFd> memory_file(const char* name) {
@@ -120,6 +122,7 @@ Result<Prepared> prepare(const ProcessSpec& spec) {
   out.input = std::move(*input);
   out.output = std::move(*output);
   out.error = std::move(*error);
+  out.run_netns = spec.run_dir + "/netns";
   if (!spec.netns.empty()) {
     out.netns.reset(::open(netns::path_of(spec.netns).c_str(), O_RDONLY | O_CLOEXEC));
     if (!out.netns) {
@@ -133,7 +136,7 @@ Result<Prepared> prepare(const ProcessSpec& spec) {
 
 // The step at which the child failed, with errno, as it crosses the gate.
 struct ChildFailure {
-  enum class Step : int { netns, hostname, working_dir, exec };
+  enum class Step : int { netns, run_dir, hostname, working_dir, exec };
   Step step = Step::exec;
   int error = 0;
 };
@@ -142,6 +145,16 @@ struct ChildFailure {
   const ChildFailure failure{.step = step, .error = errno};
   (void)::write(gate, &failure, sizeof failure);
   ::_exit(127);
+}
+
+// In a mount namespace of its own. The folder of network namespaces stays visible inside, if there is one.
+bool replace_run(const char* run_dir, const char* run_netns) {
+  if (::unshare(CLONE_NEWNS) != 0) return false;
+  if (::mount("", "/", "none", MS_REC | MS_PRIVATE, nullptr) != 0) return false;
+  if (::access(run_netns, F_OK) == 0 && ::mount("/run/netns", run_netns, "none", MS_BIND | MS_REC, nullptr) != 0) {
+    return false;
+  }
+  return ::mount(run_dir, "/run", "none", MS_BIND | MS_REC, nullptr) == 0;
 }
 
 [[noreturn]] void become(const ProcessSpec& spec, const Prepared& prepared, int gate, int parents_gate, pid_t parent) {
@@ -164,6 +177,9 @@ struct ChildFailure {
   if (::read(gate, &go, 1) != 1) ::_exit(127);
 
   if (prepared.netns && ::setns(prepared.netns.get(), CLONE_NEWNET) != 0) give_up(gate, ChildFailure::Step::netns);
+  if (!spec.run_dir.empty() && !replace_run(spec.run_dir.c_str(), prepared.run_netns.c_str())) {
+    give_up(gate, ChildFailure::Step::run_dir);
+  }
   if (!spec.hostname.empty() &&
       (::unshare(CLONE_NEWUTS) != 0 || ::sethostname(spec.hostname.data(), spec.hostname.size()) != 0)) {
     give_up(gate, ChildFailure::Step::hostname);
@@ -178,6 +194,8 @@ tl::unexpected<Error> explain(const ProcessSpec& spec, const Prepared& prepared,
   switch (failure.step) {
     case ChildFailure::Step::netns:
       return failed(fmt::format("enter network namespace {}", spec.netns), failure.error);
+    case ChildFailure::Step::run_dir:
+      return failed(fmt::format("mount {} on /run", spec.run_dir), failure.error);
     case ChildFailure::Step::hostname:
       return failed(fmt::format("set host name {}", spec.hostname), failure.error);
     case ChildFailure::Step::working_dir:

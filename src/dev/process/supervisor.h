@@ -27,6 +27,7 @@ struct ProcessSpec {
   std::vector<std::string> env{};   // "NAME=value", over our own environment
   bool clean_env = false;           // env is all there is
   std::string netns{};              // name of the network namespace to run in; empty: ours
+  std::string run_dir{};            // a directory that it sees as its /run (with the network namespaces in netns)
   std::string hostname{};           // if set, what the process sees as its host's name
   std::string working_dir{};        // empty: ours
   std::string input{};              // standard input holds this; empty: /dev/null
@@ -39,8 +40,8 @@ struct ProcessEnd {
   int code = -1;   // exit status; -1 if ended by a signal
   int signal = 0;  // the signal that ended it, else 0
   bool timed_out = false;
-  std::string output;  // capture only
-  std::string error;   // capture only
+  std::string output{};  // capture only
+  std::string error{};   // capture only
 
   [[nodiscard]] bool ok() const { return code == 0; }
 
