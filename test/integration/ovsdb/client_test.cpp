@@ -243,65 +243,25 @@ class ClusterTest : public testing::Test {
  protected:
   void SetUp() override {
     if (const auto missing = missing_programs(); !missing.empty()) GTEST_SKIP() << missing;
-    std::string first;
-    for (int i = 0; i < 3; ++i) {
-      const std::string name = "n" + std::to_string(i);
-      const std::string address = "tcp:127.0.0.1:" + std::to_string(free_port());
-      if (i == 0) {
-        first = address;
-        ASSERT_TRUE(
-            run_program({"ovsdb-tool", "create-cluster", folder_ / (name + ".db"), kNorthboundSchema, address}));
-      } else {
-        ASSERT_TRUE(
-            run_program({"ovsdb-tool", "join-cluster", folder_ / (name + ".db"), "OVN_Northbound", address, first}));
-      }
-      tcp_ports_.push_back(free_port());
-      servers_.push_back(std::make_unique<Server>(folder_, name, tcp_ports_.back()));
-      servers_.back()->start();
-    }
-  }
-
-  [[nodiscard]] std::string remotes() const {
-    std::string out;
-    for (const auto& server : servers_) out += (out.empty() ? "" : ",") + server->remote();
-    return out;
-  }
-  [[nodiscard]] std::string tcp_remotes() const {
-    std::string out;
-    for (const int port : tcp_ports_) out += (out.empty() ? "" : ",") + ("tcp:127.0.0.1:" + std::to_string(port));
-    return out;
-  }
-  // Which server a client that wants only the leader gets to, by trying each alone.
-  std::optional<std::size_t> leader() {
-    std::vector<std::unique_ptr<Observed>> clients;
-    for (const auto& server : servers_) clients.push_back(std::make_unique<Observed>(loop_, server->remote()));
-    std::optional<std::size_t> found;
-    (void)loop_.eventually([&] {
-      for (std::size_t i = 0; i < clients.size(); ++i) {
-        if (clients[i]->client_->connected()) found = i;
-      }
-      return found.has_value();
-    });
-    return found;
+    cluster_.start(folder_);
   }
 
   TempFolder folder_;
-  std::vector<int> tcp_ports_;
-  std::vector<std::unique_ptr<Server>> servers_;
+  Cluster cluster_;
   LoopThread loop_;
 };
 
 TEST_F(ClusterTest, FollowsTheLeaderAndSurvivesItsDeath) {
-  Observed client(loop_, remotes());
-  Observed over_tcp(loop_, tcp_remotes());
+  Observed client(loop_, cluster_.remotes());
+  Observed over_tcp(loop_, cluster_.tcp_remotes());
   ASSERT_TRUE(client.synced() && over_tcp.synced());
   ASSERT_TRUE(client.transact(kAddSwitch));
   EXPECT_EQ(client.count("Logical_Switch"), 1U);
   ASSERT_TRUE(over_tcp.eventually_count("Logical_Switch", 1));
 
-  const auto first = leader();
+  const auto first = cluster_.leader();
   ASSERT_TRUE(first);
-  servers_[*first]->kill();
+  cluster_[*first].kill();
   ASSERT_TRUE(loop_.eventually([&] { return client.disconnects_ >= 1; }));
   ASSERT_TRUE(client.synced(2) && over_tcp.synced(2));
   EXPECT_EQ(client.count("Logical_Switch"), 1U);
@@ -309,23 +269,23 @@ TEST_F(ClusterTest, FollowsTheLeaderAndSurvivesItsDeath) {
   ASSERT_TRUE(again) << again.error().message;
   ASSERT_TRUE(over_tcp.eventually_count("Logical_Switch", 2));
 
-  const auto second = leader();
+  const auto second = cluster_.leader();
   ASSERT_TRUE(second);
   EXPECT_NE(*second, *first);
-  servers_[*first]->start();  // comes back as a follower
+  cluster_[*first].start();  // comes back as a follower
   ASSERT_TRUE(over_tcp.transact(kAddSwitch));
   ASSERT_TRUE(client.eventually_count("Logical_Switch", 3));
 }
 
 TEST_F(ClusterTest, MovesOnWhenLeadershipIsHandedOver) {
-  Observed client(loop_, remotes());
+  Observed client(loop_, cluster_.remotes());
   ASSERT_TRUE(client.synced());
   ASSERT_TRUE(client.transact(kAddSwitch));
-  const auto first = leader();
+  const auto first = cluster_.leader();
   ASSERT_TRUE(first);
   ASSERT_TRUE(
-      run_program({"ovs-appctl", "-t", servers_[*first]->control(), "cluster/failure-test", "transfer-leadership"}) ||
-      run_program({"ovs-appctl", "-t", servers_[*first]->control(), "cluster/leave", "OVN_Northbound"}));
+      run_program({"ovs-appctl", "-t", cluster_[*first].control(), "cluster/failure-test", "transfer-leadership"}) ||
+      run_program({"ovs-appctl", "-t", cluster_[*first].control(), "cluster/leave", "OVN_Northbound"}));
   ASSERT_TRUE(loop_.eventually([&] { return client.disconnects_ >= 1; }));
   ASSERT_TRUE(client.synced(2));
   EXPECT_EQ(client.count("Logical_Switch"), 1U);

@@ -2,12 +2,8 @@
 // by result and row by row. Row UUIDs differ, so each side has its own for a row that both inserted.
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <fstream>
 #include <map>
 #include <random>
@@ -19,9 +15,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "integration/ovsdb/raw_connection.h"
 #include "integration/ovsdb/servers.h"
 #include "ovsdb/memory_store.h"
-#include "ovsdb/message_splitter.h"
 
 namespace berth::test {
 namespace {
@@ -30,50 +26,6 @@ namespace json = boost::json;
 using namespace ovsdb;
 
 constexpr const char* kNowhere = "00000000-0000-0000-0000-00000000dead";  // no row has it
-
-// A connection that sends one transaction and waits for its result.
-class RawConnection {
- public:
-  explicit RawConnection(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-    EXPECT_EQ(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-  }
-  ~RawConnection() { ::close(fd_); }
-  RawConnection(const RawConnection&) = delete;
-  RawConnection& operator=(const RawConnection&) = delete;
-
-  json::array transact(const json::array& operations) {
-    json::array params{"OVN_Northbound"};
-    params.insert(params.end(), operations.begin(), operations.end());
-    const std::string text =
-        json::serialize(json::object{{"method", "transact"}, {"params", std::move(params)}, {"id", 1}});
-    EXPECT_EQ(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
-    json::array result;
-    bool answered = false;
-    while (!answered) {
-      char buffer[65536];
-      const auto n = ::recv(fd_, buffer, sizeof(buffer), 0);
-      if (n <= 0) {
-        ADD_FAILURE() << "the server hung up";
-        return result;
-      }
-      const auto status = splitter_.feed({buffer, static_cast<std::size_t>(n)}, [&](std::string_view message) {
-        const auto v = json::parse(message).get_object();
-        if (v.contains("method")) return;  // the server's inactivity probe; the test is faster than its patience
-        answered = true;
-        if (v.contains("result") && v.at("result").is_array()) result = v.at("result").get_array();
-      });
-      EXPECT_TRUE(status);
-    }
-    return result;
-  }
-
- private:
-  int fd_;
-  MessageSplitter splitter_;
-};
 
 // Replaces every string that the map knows, wherever it stands.
 json::value translate(const json::value& v, const std::map<std::string, std::string>& strings) {
@@ -320,7 +272,7 @@ class DifferentialTest : public testing::Test {
     json::array operations;
     for (const auto& [name, _] : schema_.tables)
       operations.push_back(json::object{{"op", "select"}, {"table", name}, {"where", json::array()}});
-    const auto results = real ? connection.transact(operations) : store.execute(operations);
+    const auto results = real ? connection.transact("OVN_Northbound", operations) : store.execute(operations);
     std::string out;
     for (std::size_t i = 0; i < results.size() && i < operations.size(); ++i)
       out += describe(operations[i], results[i], real);
@@ -347,12 +299,12 @@ void DifferentialTest::compare(unsigned seed, RawConnection& connection) {
   for (const auto& [name, table] : schema_.tables) {
     if (table.is_root) clear.push_back(json::object{{"op", "delete"}, {"table", name}, {"where", json::array()}});
   }
-  (void)connection.transact(clear);
+  (void)connection.transact("OVN_Northbound", clear);
 
   for (int step = 0; step < 60; ++step) {
     const auto operations = generator.transaction();
     SCOPED_TRACE("seed " + std::to_string(seed) + " step " + std::to_string(step) + ": " + json::serialize(operations));
-    const auto real = connection.transact(translate(operations, real_of).get_array());
+    const auto real = connection.transact("OVN_Northbound", translate(operations, real_of).get_array());
     const auto memory = store.execute(translate(operations, memory_of).get_array());
     ASSERT_EQ(real.size(), memory.size()) << json::serialize(real) << "\n" << json::serialize(memory);
     bool failed = false;

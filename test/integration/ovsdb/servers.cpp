@@ -15,7 +15,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <thread>
+
+#include "integration/ovsdb/raw_connection.h"
 
 namespace berth::test {
 
@@ -133,5 +136,71 @@ void Server::kill() {
 
 void Server::pause() { ::kill(pid_, SIGSTOP); }
 void Server::resume() { ::kill(pid_, SIGCONT); }
+
+namespace {
+
+bool eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+// Whether the server's own row says that it is connected to its cluster, and that this column holds too.
+bool says(const Server& server, const char* column) {
+  const auto question =
+      boost::json::parse(R"([{"op":"select","table":"Database","where":[["name","==","OVN_Northbound"]]}])")
+          .get_array();
+  const auto answer = RawConnection(server.socket()).transact("_Server", question);
+  const auto& rows = answer.at(0).at("rows").get_array();
+  return rows.size() == 1 && rows[0].at(column).get_bool() && rows[0].at("connected").get_bool();
+}
+
+}  // namespace
+
+void Cluster::start(const TempFolder& folder) {
+  std::string first;
+  for (int i = 0; i < 3; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    const std::string address = "tcp:127.0.0.1:" + std::to_string(free_port());
+    if (i == 0) {
+      first = address;
+      ASSERT_TRUE(run_program({"ovsdb-tool", "create-cluster", folder / (name + ".db"), kNorthboundSchema, address}));
+    } else {
+      ASSERT_TRUE(
+          run_program({"ovsdb-tool", "join-cluster", folder / (name + ".db"), "OVN_Northbound", address, first}));
+    }
+    ports_.push_back(free_port());
+    servers_.push_back(std::make_unique<Server>(folder, name, ports_.back()));
+    servers_.back()->start();
+    ASSERT_TRUE(eventually([&] { return says(*servers_.back(), "connected"); }))
+        << name << " does not join the cluster";
+  }
+}
+
+std::string Cluster::remotes() const {
+  std::string out;
+  for (const auto& server : servers_) out += (out.empty() ? "" : ",") + server->remote();
+  return out;
+}
+
+std::string Cluster::tcp_remotes() const {
+  std::string out;
+  for (const int port : ports_) out += (out.empty() ? "" : ",") + ("tcp:127.0.0.1:" + std::to_string(port));
+  return out;
+}
+
+std::optional<std::size_t> Cluster::leader() const {
+  std::optional<std::size_t> out;
+  (void)eventually([&] {
+    for (std::size_t i = 0; i < servers_.size() && !out; ++i) {
+      if (servers_[i]->running() && says(*servers_[i], "leader")) out = i;
+    }
+    return out.has_value();
+  });
+  return out;
+}
 
 }  // namespace berth::test

@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +50,7 @@ class Server {
   void pause();  // SIGSTOP
   void resume();
 
+  [[nodiscard]] bool running() const { return pid_ > 0; }
   [[nodiscard]] std::string remote() const { return "unix:" + socket_; }
   [[nodiscard]] const std::string& socket() const { return socket_; }
   [[nodiscard]] const std::string& control() const { return control_; }
@@ -60,6 +63,24 @@ class Server {
   std::string log_;
   int tcp_port_;
   pid_t pid_ = -1;
+};
+
+// Three servers of one raft cluster, each on a unix socket and a TCP port.
+class Cluster {
+ public:
+  void start(const TempFolder& folder);
+
+  [[nodiscard]] Server& operator[](std::size_t i) { return *servers_[i]; }
+  [[nodiscard]] std::size_t size() const { return servers_.size(); }
+  [[nodiscard]] std::string remotes() const;  // by unix socket
+  [[nodiscard]] std::string tcp_remotes() const;
+
+  // The server that says of itself that it leads and is connected; waits for one.
+  [[nodiscard]] std::optional<std::size_t> leader() const;
+
+ private:
+  std::vector<int> ports_;
+  std::vector<std::unique_ptr<Server>> servers_;
 };
 
 }  // namespace berth::test
