@@ -104,12 +104,16 @@ class Merger {
     return nullptr;
   }
 
-  // What a patch value is when there is nothing to merge it into: no nulls, no directives.
-  static json::value plain(const json::value& value) {
+  // What a patch value is when there is nothing to merge it into: no nulls, no directives. Items that ask for a
+  // deletion are left out, except inside an item that is new to its list: there kube-apiserver keeps what is left of
+  // them.
+  enum class Deletions { drop, keep };
+
+  static json::value plain(const json::value& value, Deletions deletions = Deletions::drop) {
     if (const json::object* object = value.if_object()) {
       json::object out;
       for (const auto& [key, v] : *object) {
-        if (!v.is_null() && !std::string_view(key).starts_with('$')) out.emplace(key, plain(v));
+        if (!v.is_null() && !std::string_view(key).starts_with('$')) out.emplace(key, plain(v, deletions));
       }
       return out;
     }
@@ -117,9 +121,9 @@ class Merger {
       json::array out;
       for (const json::value& v : *list) {
         const json::object* item = v.if_object();
-        const bool removes = item && string_at(*item, {kPatch}) == "delete";
+        const bool removes = deletions == Deletions::drop && item && string_at(*item, {kPatch}) == "delete";
         const bool only_directive = item && item->size() == 1 && item->contains(kPatch);
-        if (!removes && !only_directive) out.push_back(plain(v));
+        if (!removes && !only_directive) out.push_back(plain(v, deletions));
       }
       return out;
     }
@@ -289,12 +293,12 @@ class Merger {
         return malformed(fmt::format("unknown patch type: {}", directive));
       items.push_back(v);
     }
-    if (replace) return plain(items).get_array();
+    if (replace) return plain(items, Deletions::keep).get_array();
     if (!list.key.empty()) {
       for (const json::value& v : items) {
         const auto at = index_in(merged, v, list.key);
         if (at < 0) {
-          merged.push_back(plain(v));
+          merged.push_back(plain(v, Deletions::keep));
         } else if (auto ok = merge(merged[static_cast<std::size_t>(at)].get_object(), v.get_object(), list.field);
                    !ok) {
           return tl::unexpected(ok.error());
