@@ -172,7 +172,7 @@ void default_service(json::object& object) {
   json::object& spec = ensure_object(object, "spec");
   set_default(spec, "type", "ClusterIP");
   set_default(spec, "sessionAffinity", "None");
-  const std::string_view kind = string_at(spec, {"type"});
+  const std::string kind(string_at(spec, {"type"}));
   if (kind != "ExternalName") {
     set_default(spec, "internalTrafficPolicy", "Cluster");
     set_default(spec, "ipFamilies", json::array{"IPv4"});
@@ -192,8 +192,9 @@ void default_service(json::object& object) {
 
 void default_namespace(json::object& object) {
   ensure_object(object, "spec");
-  // Set by the server, so that selectors can name a namespace.
-  ensure_object(metadata_of(object), "labels")["kubernetes.io/metadata.name"] = name_of(object);
+  // Set by the server, so that selectors can name a namespace. The name is copied: a new key may move what it refers to.
+  const std::string name(name_of(object));
+  ensure_object(metadata_of(object), "labels")["kubernetes.io/metadata.name"] = name;
 }
 
 std::string base64(std::string_view text) {
