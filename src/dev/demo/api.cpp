@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "api/json.h"
+#include "kube/client.h"
+#include "kube/config.h"
 
 namespace berth::dev {
 
@@ -64,6 +66,16 @@ class Api::Follower {
   std::map<std::string, boost::json::object> known_;  // by UID
   kube::Reflector reflector_;
 };
+
+Result<Api::MakeTransport> Api::over_https(const std::string& kubeconfig) {
+  Result<kube::Config> config = kube::load_kubeconfig({kubeconfig});
+  if (!config) return fail(std::move(config.error()));
+  return [config = std::move(*config)](Scheduler& scheduler) {
+    kube::Client::Options options;
+    options.user_agent = "berth-dev-demo";
+    return std::make_unique<kube::Client>(scheduler, config, options);
+  };
+}
 
 Api::Api(const MakeTransport& make) {
   std::promise<void> made;

@@ -24,6 +24,9 @@ class Api {
  public:
   using MakeTransport = std::function<std::unique_ptr<kube::Transport>(Scheduler&)>;
 
+  // kube::Client, as a kubeconfig file says.
+  [[nodiscard]] static Result<MakeTransport> over_https(const std::string& kubeconfig);
+
   // `make` is called once, on the loop's thread.
   explicit Api(const MakeTransport& make);
   ~Api();
