@@ -40,6 +40,22 @@ fs::path source() {
   return root == nullptr ? "." : root;
 }
 
+// JSON with sorted keys: Helm's YAML reader does not keep their order.
+std::string canonical(const boost::json::value& value) {
+  if (const auto* array = value.if_array()) {
+    std::string text;
+    for (const auto& item : *array) text += canonical(item) + ",";
+    return "[" + text + "]";
+  }
+  const auto* object = value.if_object();
+  if (object == nullptr) return boost::json::serialize(value);
+  std::map<std::string, std::string> members;
+  for (const auto& [key, member] : *object) members[key] = canonical(member);
+  std::string text;
+  for (const auto& [key, member] : members) text += key + ":" + member + ",";
+  return "{" + text + "}";
+}
+
 // An API of its own, with the custom resources that the chart needs.
 class World {
  public:
@@ -115,7 +131,7 @@ class World {
       for (const boost::json::object& object : *objects) {
         const boost::json::value* spec = kind == api::Kind::secret ? nullptr : api::find(object, {"spec"});
         found[fmt::format("{} {}/{} {}", api::resource_of(kind).name, api::string_at(object, {"metadata", "namespace"}),
-                          api::string_at(object, {"metadata", "name"}), spec ? boost::json::serialize(*spec) : "")] =
+                          api::string_at(object, {"metadata", "name"}), spec ? canonical(*spec) : "")] =
             api::string_at(object, {"metadata", "resourceVersion"});
       }
     }
