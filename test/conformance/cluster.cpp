@@ -7,7 +7,9 @@
 #include <random>
 #include <thread>
 
+#include "base/event_loop.h"
 #include "dev/api/api_server.h"
+#include "dev/controllers/controller_manager.h"
 
 namespace berth::conformance {
 
@@ -109,6 +111,25 @@ int Watch::status() {
   return shared_->status;
 }
 
+// The embedded server with its controllers, which run on a thread of their own.
+struct Cluster::Embedded {
+  explicit Embedded(std::unique_ptr<dev::ApiServer> started)
+      : server(std::move(started)),
+        controllers(server->with_store([this](sim::ApiStore& store) -> sim::ApiStore& { return store; }), loop,
+                    {.root_ca = server->authority()}),
+        thread([this] { loop.run(); }) {}
+  ~Embedded() {
+    loop.stop();
+    thread.join();
+    server->stop();
+  }
+
+  std::unique_ptr<dev::ApiServer> server;
+  EventLoop loop;
+  dev::ControllerManager controllers;
+  std::thread thread;
+};
+
 Cluster& Cluster::instance() {
   static Cluster cluster;
   return cluster;
@@ -123,10 +144,10 @@ Cluster::Cluster() {
       fmt::print(stderr, "the embedded API server does not start: {}\n", started.error().message);
       std::exit(1);
     }
-    embedded_ = std::move(*started);
+    embedded_ = std::make_unique<Embedded>(std::move(*started));
   }
   const auto config =
-      embedded_ ? kube::parse_kubeconfig(embedded_->kubeconfig(), "embedded") : kube::load_kubeconfig({file});
+      embedded_ ? kube::parse_kubeconfig(embedded_->server->kubeconfig(), "embedded") : kube::load_kubeconfig({file});
   if (!config) {
     fmt::print(stderr, "{}\n", config.error().message);
     std::exit(1);
@@ -140,9 +161,11 @@ Cluster::Cluster() {
   options.tls.key.clear();
   options.bearer_token = nullptr;
   anonymous_ = std::make_unique<http::Client>(options);
+  // Pods of a node that does not exist would be collected; and no scheduler may put others there.
+  (void)post("/api/v1/nodes", {{"metadata", {{"name", "conf-node"}}}, {"spec", {{"unschedulable", true}}}});
 }
 
-Cluster::~Cluster() = default;
+Cluster::~Cluster() { (void)remove("/api/v1/nodes/conf-node"); }
 
 void Cluster::pause() { std::this_thread::sleep_for(20ms); }
 
@@ -213,7 +236,7 @@ std::unique_ptr<Watch> Cluster::watch(const std::string& path_and_query, const s
 }
 
 void Cluster::forget_history() {
-  if (embedded_) embedded_->with_store([](sim::ApiStore& store) { store.forget_history(); });
+  if (embedded_) embedded_->server->with_store([](sim::ApiStore& store) { store.forget_history(); });
 }
 
 bool Cluster::has_controllers() {
@@ -222,14 +245,9 @@ bool Cluster::has_controllers() {
   (void)post("/api/v1/namespaces", {{"metadata", {{"name", name}}}});
   (void)remove("/api/v1/namespaces/" + name);
   // Without a namespace controller its finalizer stays for ever.
-  const auto deadline = std::chrono::steady_clock::now() + (embedded_ ? 0s : 15s);
-  bool gone = false;
-  do {
-    gone = get("/api/v1/namespaces/" + name).status == 404;
-    if (!gone) pause();
-  } while (!gone && std::chrono::steady_clock::now() < deadline);
-  has_controllers_ = gone;
-  return gone;
+  has_controllers_ =
+      get_until("/api/v1/namespaces/" + name, [](const Reply& r) { return r.status == 404; }).status == 404;
+  return *has_controllers_;
 }
 
 std::string Cluster::fresh(std::string_view prefix) { return fmt::format("conf-{}-{}-{}", prefix, run_, next_++); }

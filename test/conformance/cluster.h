@@ -18,10 +18,6 @@
 #include "http/client.h"
 #include "kube/config.h"
 
-namespace berth::dev {
-class ApiServer;
-}
-
 namespace berth::conformance {
 
 namespace json = boost::json;
@@ -103,7 +99,8 @@ class Cluster {
   // freshly started, does not know that far back.
   void forget_history();
 
-  // Whether garbage collection and namespace deletion are at work. Found out once, by trying.
+  // Whether garbage collection and namespace deletion are at work, as they are with the embedded server. Found out
+  // once, by trying.
   [[nodiscard]] bool has_controllers();
 
   // A name that no other test, and no earlier run, has used: "conf-<prefix>-<random>".
@@ -115,7 +112,9 @@ class Cluster {
   static void pause();
   Reply send(http::Client& client, http::ClientRequest request);
 
-  std::unique_ptr<dev::ApiServer> embedded_;
+  struct Embedded;
+
+  std::unique_ptr<Embedded> embedded_;
   kube::Config config_;
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<http::Client> anonymous_;

@@ -193,6 +193,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Options options) {
 
 std::uint16_t ApiServer::port() const { return impl_->port(); }
 Status ApiServer::listen_also(int listening) { return impl_->listen_also(listening); }
+const std::string& ApiServer::authority() const { return impl_->authority().certificate; }
 std::string ApiServer::url() const { return impl_->url(); }
 sim::ApiStore& ApiServer::store() { return impl_->store(); }
 void ApiServer::set_log_source(LogSource source) { impl_->logs().set_source(std::move(source)); }

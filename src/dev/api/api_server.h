@@ -60,6 +60,9 @@ class ApiServer {
   // Serves a listening socket of the caller's as well, e.g. one inside a node's network namespace; owns it from now on.
   [[nodiscard]] Status listen_also(int listening);
 
+  // The certificate (PEM) that signs the server's and the clients' certificates.
+  [[nodiscard]] const std::string& authority() const;
+
   // A kubeconfig (YAML) of user "admin", group system:masters.
   [[nodiscard]] std::string kubeconfig() const;
 
