@@ -81,7 +81,7 @@ class Demo {
       : stage_(stage),
         options_(options),
         screen_(screen),
-        story_(screen, chart),
+        story_(screen, chart, options.stop),
         api_(stage.transport),
         eyes_(api_, supervisor, stage.places) {
     story_.follow(api_);
@@ -110,6 +110,7 @@ class Demo {
                    Screen::Tone::title);
       report.plays.push_back(run_play(play, **sender, expectation, *before, last && options_.keep));
       report.controller_kills = chaos.crashes();
+      if (options_.stop.stop_requested()) return fail(ErrorCode::unavailable, "interrupted");
       if (!report.plays.back().holds()) break;
     }
     return {};
@@ -130,6 +131,7 @@ class Demo {
       }
       verify(expectation, report);
     }
+    if (options_.stop.stop_requested()) return report;
     if (keep) {
       report.gone.checks.push_back({"left behind", "the tenant stays, as asked", true, ""});
     } else {
@@ -146,6 +148,7 @@ class Demo {
     for (const Step& step : play.steps) {
       const bool first = &step == &play.steps.front();
       if (!first) story_.await_time(story_.first_pod() + step.after);
+      if (options_.stop.stop_requested()) return fail(ErrorCode::unavailable, "interrupted");
       story_.say(fmt::format("{} {}: {}", sender.describe(), first ? "installs" : "upgrades", step.says));
       Status sent = first ? sender.install(step.release) : sender.upgrade(step.release);
       if (!sent) return fail(sent.error().with_context(step.says));
@@ -183,6 +186,7 @@ class Demo {
         story_.say("nothing is left");
         return;
       }
+      if (options_.stop.stop_requested()) return;
       if (story_.elapsed() >= until) {
         if (!now) report.error = now.error().message;
         return;
@@ -199,6 +203,7 @@ class Demo {
       story_.await_time(story_.elapsed() + 2 * kLookEvery);
       Result<Inventory> now = eyes_.inventory();
       if (last && now && *last == *now) return now;
+      if (options_.stop.stop_requested()) return fail(ErrorCode::unavailable, "interrupted");
       if (story_.elapsed() >= until) {
         if (!now) return now;
         return fail(ErrorCode::timeout, "the cluster does not come to rest");

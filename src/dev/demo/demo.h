@@ -3,6 +3,7 @@
 // `berth-dev demo`: plays the tenant chart on a running cluster, verifies what came of it, and reports.
 
 #include <functional>
+#include <stop_token>
 #include <string>
 
 #include "base/result.h"
@@ -29,7 +30,8 @@ struct DemoOptions {
   std::string chart;  // folder of examples/tenant
   std::string helm;   // program; empty: send the objects ourselves
   bool sabotage = false;
-  bool keep = false;  // the last play's tenant stays
+  bool keep = false;     // the last play's tenant stays
+  std::stop_token stop;  // ends the demo early, and the tenant stays as it is
 };
 
 // Plays all plays, or, if one of them does not hold, those up to it.

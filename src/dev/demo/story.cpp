@@ -18,7 +18,8 @@ constexpr auto kRedraw = std::chrono::milliseconds(200);
 
 }  // namespace
 
-Story::Story(Screen& screen, const Objects& chart) : screen_(screen), began_(boot_time()) {
+Story::Story(Screen& screen, const Objects& chart, std::stop_token stop)
+    : screen_(screen), stop_(std::move(stop)), began_(boot_time()) {
   for (const boost::json::value& object : chart) {
     if (!object.is_object()) continue;
     const std::string kind = api::string_at(object.get_object(), {"kind"});
@@ -88,7 +89,7 @@ std::map<std::string, PodStory> Story::pods() const {
 bool Story::await(const std::function<bool()>& condition, Duration until) {
   std::unique_lock lock(mutex_);
   bool met = condition();
-  while (!met && boot_time() < began_ + until) {
+  while (!met && !stop_.stop_requested() && boot_time() < began_ + until) {
     screen_.live(timeline_.pending(boot_time() - began_));
     const Duration left = began_ + until - boot_time();
     changed_.wait_for(lock, std::min<Duration>(kRedraw, left));

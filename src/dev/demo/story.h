@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <stop_token>
 #include <string>
 
 #include "base/scheduler.h"
@@ -23,8 +24,8 @@ namespace berth::dev {
 class Story {
  public:
   // Only what belongs to the chart is of interest: its Namespaces, and its Subnets and Vpcs by name. The screen must
-  // outlive this.
-  Story(Screen& screen, const Objects& chart);
+  // outlive this. Once `stop` is requested nothing is awaited any more.
+  Story(Screen& screen, const Objects& chart, std::stop_token stop);
 
   // This must outlive the Api.
   void follow(Api& api);
@@ -58,6 +59,7 @@ class Story {
   bool await(const std::function<bool()>& condition, Duration until);
 
   Screen& screen_;
+  std::stop_token stop_;
   std::set<std::string> namespaces_;
   std::set<std::string> networks_;  // "Subnet x", "Vpc y"
 

@@ -70,7 +70,7 @@ struct Shown {
 TEST(DemoStory, ShowsAndAwaitsWhatBelongsToTheChart) {
   Shown shown;
   Screen screen(shown.out, false);
-  Story story(screen, chart());
+  Story story(screen, chart(), {});
   story.begin();
   EXPECT_FALSE(story.await_first_pod(story.elapsed() + 1ms));
   Api api(small_world);
@@ -93,6 +93,15 @@ TEST(DemoStory, ShowsAndAwaitsWhatBelongsToTheChart) {
   story.begin();
   EXPECT_TRUE(story.pods().empty());
   EXPECT_FALSE(story.await_first_pod(story.elapsed() + 1ms));
+}
+
+TEST(DemoStory, NothingIsAwaitedOnceTheDemoIsToStop) {
+  Shown shown;
+  Screen screen(shown.out, false);
+  std::stop_source stop;
+  Story story(screen, chart(), stop.get_token());
+  stop.request_stop();
+  EXPECT_FALSE(story.await_first_pod(story.elapsed() + 1h));
 }
 
 }  // namespace
