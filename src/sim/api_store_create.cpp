@@ -46,7 +46,7 @@ ApiResult<void> check_kind(const ResourceType& type, json::object& body) {
     return tl::unexpected(bad_request(fmt::format(
         "{} in version \"{}\" cannot be handled as a {}: metadata must be an object", kind, version, type.kind)));
   }
-  return decode_metadata(type, body);
+  return decode_object(type, body);
 }
 
 struct Ipv4Range {

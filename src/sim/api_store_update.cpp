@@ -128,7 +128,7 @@ void check_new_finalizers(const json::object& old, const json::object& next, Cau
 
 ApiResult<Object> ApiStore::replace(const ResourceType& type, const Object& old, json::object next,
                                     std::string_view subresource, const WriteOptions& options) {
-  if (auto ok = decode_metadata(type, next); !ok) return tl::unexpected(ok.error());
+  if (auto ok = decode_object(type, next); !ok) return tl::unexpected(ok.error());
   if (auto ok = check_identity(type, *old, next); !ok) return tl::unexpected(ok.error());
   Causes causes;
   // The status of a custom resource is taken out of whatever comes; its metadata is not even looked at.

@@ -233,6 +233,15 @@ TEST_F(Objects, YamlBodiesAreTaken) {
   EXPECT_EQ(made.string("/data/k"), "text\n");
 }
 
+TEST_F(Objects, NullsAreZeroValuesOfBuiltInKinds) {
+  const Reply map = make_config_map("a", R"("labels":{"x":null},"annotations":null)", R"({"k":null,"l":"1"})");
+  EXPECT_EQ(map.at("/data"), parse(R"({"k":"","l":"1"})"));
+  EXPECT_EQ(map.at("/metadata/labels"), parse(R"({"x":""})"));
+  const Reply pod = make_pod("p", R"("nodeSelector":null,"dnsPolicy":null)");
+  EXPECT_EQ(pod.string("/spec/dnsPolicy"), "ClusterFirst");
+  EXPECT_TRUE(pod.at("/spec").as_object().find("nodeSelector") == pod.at("/spec").as_object().end());
+}
+
 TEST_F(Objects, BodiesThatCannotBeReadAreRefused) {
   expect_failure(api.call("POST", config_maps(), "{\"metadata\":"), 400, "BadRequest");
   EXPECT_EQ(api.call("POST", config_maps(), "x", "text/plain").status, 415);

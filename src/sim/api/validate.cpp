@@ -330,12 +330,43 @@ bool is_qualified_name(std::string_view s) {
 
 bool is_label_value(std::string_view s) { return s.empty() || name_part(s); }
 
-ApiResult<void> decode_metadata(const ResourceType& type, json::object& object) {
+namespace {
+
+// Go reads a null as the zero value: an absent field, but an empty string in a map of strings.
+void drop_nulls(json::value& value, bool map_of_strings) {
+  if (json::array* list = value.if_array()) {
+    for (json::value& item : *list) drop_nulls(item, false);
+    return;
+  }
+  json::object* object = value.if_object();
+  if (!object) return;
+  for (auto member = object->begin(); member != object->end();) {
+    if (member->value().is_null() && map_of_strings) member->value() = "";
+    if (member->value().is_null()) {
+      member = object->stable_erase(member);
+      continue;
+    }
+    const std::string_view key = member->key();
+    drop_nulls(member->value(), key == "labels" || key == "annotations" || key == "matchLabels" ||
+                                    key == "nodeSelector" || key == "data" || key == "stringData" ||
+                                    key == "binaryData");
+    ++member;
+  }
+}
+
+}  // namespace
+
+ApiResult<void> decode_object(const ResourceType& type, json::object& object) {
   const auto refuse = [&](std::string_view field, std::string_view wanted) {
     return tl::unexpected(
         bad_request(fmt::format("{} in version \"{}\" cannot be handled as a {}: metadata.{} must be {}", type.kind,
                                 type.version, type.kind, field, wanted)));
   };
+  if (!type.custom && type.plural != "customresourcedefinitions" && type.plural != "controllerrevisions") {
+    json::value whole = std::move(object);
+    drop_nulls(whole, false);
+    object = std::move(whole.get_object());
+  }
   json::object& meta = metadata_of(object);
   for (const char* field : {"labels", "annotations"}) {
     json::value* map = meta.if_contains(field);

@@ -18,9 +18,10 @@ namespace berth::sim {
 [[nodiscard]] bool is_qualified_name(std::string_view text);  // a label's key: "[prefix/]name"
 [[nodiscard]] bool is_label_value(std::string_view text);
 
-// What decoding into Go's ObjectMeta does: 400 where a field has another type; empty maps and lists, and nulls, are
-// dropped.
-[[nodiscard]] ApiResult<void> decode_metadata(const ResourceType& type, boost::json::object& object);
+// What decoding into Go's types does, as far as clients notice: 400 where a field of metadata has another type; empty
+// maps and lists of metadata are dropped, and so are all nulls of a built-in kind (but for what is stored as it came:
+// schemas of CRDs, data of ControllerRevisions).
+[[nodiscard]] ApiResult<void> decode_object(const ResourceType& type, boost::json::object& object);
 
 // metadata: name, labels, annotations, owner references, finalizers.
 [[nodiscard]] Causes validate_metadata(const ResourceType& type, const boost::json::object& object);
