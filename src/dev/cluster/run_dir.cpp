@@ -30,10 +30,11 @@ Status make_link(Ledger& ledger, const std::string& link) {
 
 }  // namespace
 
-Result<RunDir> RunDir::make(Ledger& ledger, const std::string& links) {
+Result<RunDir> RunDir::make(Ledger& ledger, const std::string& logs, const std::string& links) {
   RunDir dir;
   dir.id_ = ledger.id();
-  for (const char* folder : {"logs", "nodes", "ovn"}) {
+  for (const std::string folder : {"logs", "nodes", "ovn"}) {
+    if (folder == "logs" && !logs.empty()) continue;
     if (auto made = ledger.make_tree(ledger.dir() + "/" + folder); !made) return fail(made.error());
   }
   dir.root_ = ledger.dir();
@@ -41,11 +42,15 @@ Result<RunDir> RunDir::make(Ledger& ledger, const std::string& links) {
     dir.root_ = fmt::format("{}/berth-{}", links, dir.id_);
     if (auto linked = make_link(ledger, dir.root_); !linked) return fail(linked.error());
   }
+  dir.logs_ = logs.empty() ? dir.path("logs") : std::filesystem::absolute(logs).string();
+  std::error_code error;
+  std::filesystem::create_directories(dir.logs_, error);
+  if (error) return fail(ErrorCode::unavailable, fmt::format("make {}: {}", dir.logs_, error.message()));
   return dir;
 }
 
 std::string RunDir::path(std::string_view name) const { return fmt::format("{}/{}", root_, name); }
-std::string RunDir::log_of(std::string_view name) const { return fmt::format("{}/logs/{}.log", root_, name); }
+std::string RunDir::log_of(std::string_view name) const { return fmt::format("{}/{}.log", logs_, name); }
 std::string RunDir::node_dir(std::string_view node) const { return fmt::format("{}/nodes/{}", root_, node); }
 std::string RunDir::namespace_of(std::string_view name) const { return fmt::format("berth-{}-{}", id_, name); }
 

@@ -15,11 +15,14 @@ namespace berth::dev {
 
 class RunDir {
  public:
-  // Makes the folders and, if need be, the link (in `links`, a directory that exists). The ledger must outlive this.
-  [[nodiscard]] static Result<RunDir> make(Ledger& ledger, const std::string& links = "/tmp");
+  // Makes the folders and, if need be, the link (in `links`, a directory that exists). Logs go into the folder `logs`,
+  // which stays, or, if that is empty, into one of the run directory's.
+  [[nodiscard]] static Result<RunDir> make(Ledger& ledger, const std::string& logs = {},
+                                           const std::string& links = "/tmp");
 
   [[nodiscard]] const std::string& root() const { return root_; }
-  [[nodiscard]] std::string path(std::string_view name) const;      // "<root>/<name>"
+  [[nodiscard]] std::string path(std::string_view name) const;  // "<root>/<name>"
+  [[nodiscard]] const std::string& logs() const { return logs_; }
   [[nodiscard]] std::string log_of(std::string_view name) const;    // "<root>/logs/<name>.log"
   [[nodiscard]] std::string node_dir(std::string_view node) const;  // "<root>/nodes/<node>"
 
@@ -28,6 +31,7 @@ class RunDir {
 
  private:
   std::string root_;
+  std::string logs_;
   std::string id_;
 };
 

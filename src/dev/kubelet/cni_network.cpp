@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include <boost/json/serialize.hpp>
 
@@ -57,6 +60,28 @@ object status_of(const std::string& network, const std::string& interface, const
 
 }  // namespace
 
+Result<object> read_network(const std::string& conf_dir) {
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(conf_dir, error)) {
+    const std::string extension = entry.path().extension();
+    const bool hidden = entry.path().filename().string().starts_with('.');
+    if (!hidden && (extension == ".conflist" || extension == ".conf" || extension == ".json")) files.push_back(entry);
+  }
+  if (files.empty()) {
+    return fail(ErrorCode::not_found, fmt::format("cni plugin not initialized: no configuration in {}", conf_dir));
+  }
+  std::ranges::sort(files);
+  std::ostringstream text;
+  text << std::ifstream(files.front()).rdbuf();
+  auto config = api::parse_json(text.str());
+  if (!config) return fail(config.error().with_context(files.front().string()));
+  if (!config->is_object() || plugins_of(config->get_object()).empty()) {
+    return fail(ErrorCode::invalid, fmt::format("{} names no plugin", files.front().string()));
+  }
+  return std::move(config->get_object());
+}
+
 std::vector<object> plugins_of(const object& config) {
   std::vector<object> out;
   if (const auto* plugins = api::find_array(config, {"plugins"})) {
@@ -89,12 +114,13 @@ CniNetwork::~CniNetwork() { *alive_ = false; }
 void CniNetwork::attach(const Sandbox& sandbox, std::function<void(Result<PodAddresses>)> done) {
   auto state = std::make_shared<State>();
   state->sandbox = sandbox;
+  auto network = read_network(options_.conf_dir);
+  if (!network) {
+    return scheduler_.post([done = std::move(done), error = network.error()] { done(fail(error)); });
+  }
+  state->interfaces.push_back(
+      {.name = std::string(kDefaultInterface), .network = {}, .config = std::move(*network), .args = {}, .result = {}});
   state->done = std::move(done);
-  state->interfaces.push_back({.name = std::string(kDefaultInterface),
-                               .network = {},
-                               .config = options_.network_list,
-                               .args = {},
-                               .result = {}});
   states_[sandbox.id] = state;
   if (sandbox.networks.empty()) return add_next(state);
   fetch_networks(state);

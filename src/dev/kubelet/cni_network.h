@@ -21,10 +21,10 @@
 namespace berth::dev {
 
 struct CniOptions {
-  std::vector<std::string> plugin_dirs;          // where the programs are: CNI_PATH
-  boost::json::object network_list;              // the default network: {"cniVersion", "name", "plugins": [...]}
-  std::string node_netns;                        // plugins run in the node's namespace
-  std::string run_dir;                           // what plugins see as /run
+  std::vector<std::string> plugin_dirs;  // where the programs are: CNI_PATH
+  std::string conf_dir;                  // with the default network's configuration, which somebody else installs
+  std::string node_netns;                // plugins run in the node's namespace
+  std::string run_dir;                   // what plugins see as /run
   Duration timeout = std::chrono::seconds(150);  // of one plugin
 };
 
@@ -79,6 +79,10 @@ class CniNetwork final : public PodNetwork {
   std::map<std::string, Shared> states_;  // by Sandbox::id
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
+
+// The default network: the first configuration by name in the folder, as runtimes choose it. not_found if there is none
+// yet.
+[[nodiscard]] Result<boost::json::object> read_network(const std::string& conf_dir);
 
 // The plugin configurations of a network: "plugins" of a list, or the one configuration itself.
 [[nodiscard]] std::vector<boost::json::object> plugins_of(const boost::json::object& config);

@@ -19,10 +19,9 @@ std::vector<ContainerState> states_of(const auto& slots) {
   return out;
 }
 
-// Network namespaces are named after the pod for people, and after its UID and attempt to be unique.
-std::string short_uid(const std::string& uid) { return uid.substr(0, 8); }
-
 }  // namespace
+
+std::string pod_namespace_part(const std::string& uid) { return uid.substr(0, 8) + "-"; }
 
 std::string_view to_string(PodWorker::Stage stage) {
   switch (stage) {
@@ -111,7 +110,8 @@ void PodWorker::make_sandbox() {
     return become(Stage::init);
   }
   sandbox_.id = fmt::format("{}-{}", context_.spec.uid, attempts_);
-  sandbox_.namespace_ = fmt::format("{}{}-{}", options_.namespace_prefix, short_uid(context_.spec.uid), attempts_);
+  sandbox_.namespace_ =
+      fmt::format("{}{}{}", options_.namespace_prefix, pod_namespace_part(context_.spec.uid), attempts_);
   ++attempts_;
   if (auto made = context_.host.make_namespace(sandbox_.namespace_); !made) return sandbox_failed(made.error());
   sandbox_exists_ = true;

@@ -127,4 +127,7 @@ class PodWorker {
 
 [[nodiscard]] std::string_view to_string(PodWorker::Stage stage);
 
+// What follows the prefix in the names of a pod's network namespaces, before the attempt: "0a1b2c3d-".
+[[nodiscard]] std::string pod_namespace_part(const std::string& uid);
+
 }  // namespace berth::dev

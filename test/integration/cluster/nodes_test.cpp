@@ -89,7 +89,7 @@ TEST_F(NodesTest, PacketsPassThroughGeneveAndTheRouterAndNothingIsLeft) {
   const std::string prefix = "berth-" + ledger->id();
   {
     Supervisor supervisor(&*ledger);
-    auto run_dir = RunDir::make(*ledger, base_);
+    auto run_dir = RunDir::make(*ledger, {}, base_);
     ASSERT_TRUE(run_dir) << run_dir.error().message;
     auto central = OvnCentral::start(supervisor, *run_dir);
     ASSERT_TRUE(central) << central.error().message;
