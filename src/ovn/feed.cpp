@@ -1,8 +1,5 @@
 #include "ovn/feed.h"
 
-#include <algorithm>
-#include <iterator>
-
 #include <boost/json/array.hpp>
 
 namespace berth::ovn {
@@ -44,14 +41,16 @@ StringMap map(const Row& row, std::string_view column) {
   return out;
 }
 
-std::set<Id> references(const std::optional<Row>& row, std::string_view column) {
-  std::set<Id> out;
-  if (!row) return out;
-  for (const auto& v : members(*row, column)) {
-    const auto* uuid = v.if_array();
-    if (uuid != nullptr && uuid->size() == 2) out.insert(text((*uuid)[1]));
-  }
-  return out;
+// The UUID in ["uuid", "…"].
+std::string_view uuid(const json::value& v) {
+  const auto* a = v.if_array();
+  return a != nullptr && a->size() == 2 && (*a)[1].is_string() ? std::string_view((*a)[1].get_string())
+                                                               : std::string_view();
+}
+
+const json::array& references(const std::optional<Row>& row, std::string_view column) {
+  static const Row none;
+  return members(row ? *row : none, column);
 }
 
 SwitchPortRow read_switch_port(const Row& row) {
@@ -141,16 +140,21 @@ void Feeder::relate(Ownership& ownership, const RowChange& change, std::string_v
   });
 }
 
+// Calls mark(UUID, whether it was added) for each reference that came or went. Both lists ascend, as Row promises: a
+// switch may have ten thousand ports, of which one changes.
 template <typename Mark>
 void Feeder::for_changed(const RowChange& change, std::string_view column, Mark mark) {
-  const auto before = references(change.before, column);
-  const auto after = references(change.after, column);
-  std::vector<Id> ids;
-  std::ranges::set_difference(before, after, std::back_inserter(ids));
-  for (const auto& id : ids) mark(id, false);
-  ids.clear();
-  std::ranges::set_difference(after, before, std::back_inserter(ids));
-  for (const auto& id : ids) mark(id, true);
+  const json::array& before = references(change.before, column);
+  const json::array& after = references(change.after, column);
+  auto old = before.begin();
+  auto now = after.begin();
+  while (old != before.end() || now != after.end()) {
+    const auto order = old == before.end() ? 1 : now == after.end() ? -1 : uuid(*old).compare(uuid(*now));
+    if (order < 0) mark(Id(uuid(*old)), false);
+    if (order > 0) mark(Id(uuid(*now)), true);
+    if (order <= 0) ++old;
+    if (order >= 0) ++now;
+  }
 }
 
 void Feeder::mark_port(const Id& id) {

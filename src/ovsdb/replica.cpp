@@ -76,7 +76,7 @@ Result<void> Replica::apply_row(const std::string& table, const std::string& uui
   };
 
   RowChange change{table, uuid, std::nullopt, std::nullopt};
-  if (held != rows.end()) change.before = held->second;
+  if (held != rows.end()) change.before = std::move(held->second);  // put back below, or erased
   if (const auto* differences = member("modify")) {
     if (!change.before) return broken("modifies a row that is not there");
     Row row = *change.before;

@@ -27,12 +27,12 @@ using ovsdb::RowChange;
 // A client with its observer, used from the test's thread.
 class Observed {
  public:
-  Observed(LoopThread& loop, std::string remotes, Duration probe_interval = std::chrono::seconds(5)) : loop_(loop) {
-    ClientOptions options;
-    options.remotes = std::move(remotes);
-    options.database = "OVN_Northbound";
-    options.monitored = ovn::monitored_columns();
-    options.probe_interval = probe_interval;
+  Observed(LoopThread& loop, std::string remotes, Duration probe_interval = std::chrono::seconds(5))
+      : Observed(loop, {.remotes = std::move(remotes),
+                        .database = "OVN_Northbound",
+                        .monitored = ovn::monitored_columns(),
+                        .probe_interval = probe_interval}) {}
+  Observed(LoopThread& loop, ClientOptions options) : loop_(loop) {
     options.backoff_min = std::chrono::milliseconds(100);
     options.backoff_max = std::chrono::milliseconds(400);
     loop_.run([&] {
@@ -225,6 +225,46 @@ TEST_F(StandaloneTest, ManyRowsArriveWhole) {
   ASSERT_TRUE(reader.synced());
   EXPECT_EQ(reader.count("Logical_Switch"), 3000U);
   loop_.run([&] { EXPECT_EQ(reader.rows_["Logical_Switch"], writer.rows_["Logical_Switch"]); });
+}
+
+// The agent's database: other tables, all columns, statistics that OVS writes as maps of integers.
+TEST_F(StandaloneTest, ServesTheSwitchDatabaseOfANode) {
+  constexpr const char* kSchema = "/usr/share/openvswitch/vswitch.ovsschema";
+  ASSERT_TRUE(run_program({"ovsdb-tool", "create", folder_ / "vs.db", kSchema}));
+  Server server(folder_, "vs");
+  server.start();
+  ClientOptions options;
+  options.remotes = server.remote();
+  options.database = "Open_vSwitch";
+  options.monitored["Open_vSwitch"] = {};
+  options.monitored["Bridge"] = {"name", "ports"};
+  options.monitored["Port"] = {"name", "interfaces"};
+  options.monitored["Interface"] = {};
+  Observed client(loop_, options);
+  ASSERT_TRUE(client.synced());
+  const auto reply = client.transact(R"([
+    {"op":"insert","table":"Interface","uuid-name":"i","row":{"name":"eth0","statistics":["map",[["rx_bytes",5]]],"ofport":7,"external_ids":["map",[["iface-id","p.ns"]]]}},
+    {"op":"insert","table":"Port","uuid-name":"p","row":{"name":"eth0","interfaces":["named-uuid","i"]}},
+    {"op":"insert","table":"Bridge","uuid-name":"b","row":{"name":"br-int","ports":["named-uuid","p"]}},
+    {"op":"insert","table":"Open_vSwitch","row":{"bridges":["named-uuid","b"]}}])");
+  ASSERT_TRUE(reply) << reply.error().message;
+  loop_.run([&] {
+    ASSERT_EQ(client.rows_["Interface"].size(), 1U);
+    const auto& row = client.rows_["Interface"].begin()->second;
+    EXPECT_EQ(row.at("statistics"), json::parse(R"(["map",[["rx_bytes",5]]])"));
+    EXPECT_EQ(row.at("ofport"), json::parse(R"(["set",[7]])"));
+    EXPECT_EQ(row.at("external_ids"), json::parse(R"(["map",[["iface-id","p.ns"]]])"));
+    EXPECT_EQ(client.rows_["Bridge"].begin()->second.size(), 2U);
+  });
+  ASSERT_TRUE(client.transact(
+      R"([{"op":"mutate","table":"Interface","where":[["external_ids","includes",["map",[["iface-id","p.ns"]]]]],
+    "mutations":[["statistics","delete",["set",["rx_bytes"]]],["statistics","insert",["map",[["rx_bytes",6]]]]]}])"));
+  loop_.run([&] {
+    EXPECT_EQ(client.rows_["Interface"].begin()->second.at("statistics"), json::parse(R"(["map",[["rx_bytes",6]]])"));
+  });
+  ASSERT_TRUE(client.transact(
+      R"([{"op":"delete","table":"Open_vSwitch","where":[]},{"op":"delete","table":"Bridge","where":[]}])"));
+  EXPECT_EQ(client.count("Interface"), 0U);
 }
 
 TEST_F(StandaloneTest, DestroyedWhileConnectedItLeavesNoCallbackBehind) {
