@@ -183,6 +183,7 @@ class World final : public binding::Knowledge {
   void on_network(const std::optional<api::NetworkAttachmentDefinition>& before, const api::NetworkAttachmentDefinition* after);
   void on_subnet(const std::optional<api::Subnet>& before, const api::Subnet* after);
   void on_ip(const std::optional<api::Ip>& before, const api::Ip* after);
+  void reserve_as_written(const api::Ip& ip);
   void on_pool(const std::optional<api::IpPool>& before, const api::IpPool* after);
   void on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after);
   void namespace_binding_changed(const std::string& ns);

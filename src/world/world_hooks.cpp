@@ -81,10 +81,25 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
     const Key key = key_of(*after);
     ips_by_subnet_[after->subnet].insert(after->meta.name);
     ips_by_key_[key].insert(after->meta.name);
+    reserve_as_written(*after);
     if (after->claimed() && !(before && before->container_id == after->container_id)) to_audit_.insert(after->meta.name);
     mark_dirty(key);
     mark_dirty({KeyKind::subnet, after->subnet});
   }
+}
+
+// Whoever wrote an IP object (a leader before, or a person): from now on its addresses are not drawn. If somebody else
+// holds one of them, nothing is held for this port, and its pod's reconciler sees to it.
+void World::reserve_as_written(const api::Ip& ip) {
+  ipam::Allocator* a = allocator(ip.subnet);
+  if (a == nullptr || !settings_.safeguards.adopt_on_start) return;
+  const ipam::Lease* held = a->find(ip.meta.name);
+  if (held != nullptr && held->addresses() == ip.addresses) return;
+  if (held != nullptr) a->release(ip.meta.name);
+  ipam::Lease lease;
+  lease.mac = ip.mac;
+  for (const net::Address& address : ip.addresses) (address.is_v4() ? lease.v4 : lease.v6) = address;
+  if (!a->adopt(ip.meta.name, lease)) ++counters.quarantined;
 }
 
 void World::on_pool(const std::optional<api::IpPool>& before, const api::IpPool* after) {

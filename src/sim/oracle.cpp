@@ -1,0 +1,207 @@
+#include "sim/oracle.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "api/annotations.h"
+#include "api/ip.h"
+#include "api/subnet.h"
+
+namespace berth::sim {
+namespace {
+
+const std::set<std::string>& permanent() {
+  static const std::set<std::string> names{std::string(api::kDefaultSubnet), std::string(api::kJoinSubnet), std::string(api::kDefaultVpc)};
+  return names;
+}
+
+}  // namespace
+
+Oracle::Oracle(Scheduler& scheduler, ApiStore& store, ovsdb::MemoryStore& ovn, Duration settle) : scheduler_(scheduler), store_(store), ovn_(ovn), settle_(settle) {
+  observer_ = store_.observe([this](const ResourceType& type, const Change& change) { on_change(type, change); });
+}
+
+Oracle::~Oracle() { store_.stop_observing(observer_); }
+
+void Oracle::on_change(const ResourceType& type, const Change& change) {
+  const std::string name(name_of(*change.object));
+  const bool gone = change.type == Change::Type::deleted;
+  if (type.kind == "Pod" && change.type == Change::Type::added) pod_created_[std::string(uid_of(*change.object))] = change.version;
+  if (type.kind == "Namespace") {
+    if (gone) {
+      live_namespaces_.erase(name);
+      namespaces_.erase(name);
+    } else {
+      live_namespaces_[name] = change.object;
+      NamespaceTruth& truth = namespaces_[name];
+      const auto meta = api::ObjectMeta::parse(*change.object);
+      const auto expects = meta.annotation(api::kExpectsSubnetAnnotation);
+      const bool expected = expects && *expects != "none" && !expects->empty();
+      if (change.type == Change::Type::added) {
+        truth = {};
+        truth.created = scheduler_.now();
+        truth.always_expected = expected;
+      }
+      truth.always_expected = truth.always_expected && expected;
+      if (expected) {
+        for (const std::string& s : api::split_list(*expects)) truth.named.insert(s);
+      }
+    }
+    reclaim();
+  }
+  if (type.kind == "Subnet") {
+    if (gone) {
+      live_subnets_.erase(name);
+    } else {
+      live_subnets_[name] = change.object;
+      SubnetTruth& truth = subnets_[std::string(uid_of(*change.object))];
+      truth.uid = uid_of(*change.object);
+      truth.name = name;
+      truth.deleting = is_terminating(*change.object);
+      truth.cidrs.insert(std::string(string_at(*change.object, {"spec", "cidrBlock"})));
+    }
+    reclaim();
+  }
+}
+
+void Oracle::reclaim() {
+  for (auto& [uid, truth] : subnets_) {
+    const auto live = live_subnets_.find(truth.name);
+    if (live == live_subnets_.end() || uid_of(*live->second) != uid) {
+      truth.claims.clear();
+      truth.deleting = true;
+      continue;
+    }
+    const api::Subnet subnet = api::Subnet::parse(*live->second);
+    for (const auto& [ns, object] : live_namespaces_) {
+      if (subnet.claims(ns, api::ObjectMeta::parse(*object).labels)) {
+        truth.claims.try_emplace(ns, Claim{store_.version(), scheduler_.now()});
+        truth.ever_claimed.insert(ns);
+      } else {
+        truth.claims.erase(ns);
+      }
+    }
+    std::erase_if(truth.claims, [&](const auto& entry) { return !live_namespaces_.contains(entry.first); });
+  }
+}
+
+void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPod>& all) {
+  const std::string who = fmt::format("pod {} wired with {} of Subnet {}", wired.pod, api::to_string(wired.addresses), wired.subnet);
+  for (const auto& [uid, other] : all) {
+    if (uid == wired.pod_uid || other.subnet != wired.subnet) continue;
+    for (const net::Address& a : wired.addresses) {
+      if (std::ranges::find(other.addresses, a) != other.addresses.end()) fail(fmt::format("{}: {} is held by pod {} too", who, a.to_string(), other.pod));
+    }
+  }
+  const auto it = subnets_.find(wired.subnet_uid);
+  if (it == subnets_.end() || !live_subnets_.contains(wired.subnet) || uid_of(*live_subnets_.at(wired.subnet)) != wired.subnet_uid) {
+    return fail(who + ": that Subnet does not exist (any more)");
+  }
+  const SubnetTruth& truth = it->second;
+  const api::Subnet subnet = api::Subnet::parse(*live_subnets_.at(wired.subnet));
+  const auto plan = api::plan_subnet(subnet);
+  for (const net::Address& a : wired.addresses) {
+    const bool inside = std::ranges::any_of(truth.cidrs, [&](const std::string& text) {
+      const auto cidrs = net::Cidr::parse_list(text);
+      return cidrs && std::ranges::any_of(*cidrs, [&](const net::Cidr& c) { return c.contains(a); });
+    });
+    if (!inside) fail(fmt::format("{}: {} is outside the Subnet", who, a.to_string()));
+    if (plan && std::ranges::find(plan->gateways, a) != plan->gateways.end()) fail(fmt::format("{}: {} is the gateway", who, a.to_string()));
+    for (const net::Cidr& c : plan ? plan->cidrs : std::vector<net::Cidr>{}) {
+      if (a == c.network() || (a.is_v4() && a == c.last())) fail(fmt::format("{}: {} is reserved", who, a.to_string()));
+    }
+  }
+  const std::string ns = wired.pod.substr(0, wired.pod.find('/'));
+  const auto ns_truth = namespaces_.find(ns);
+  if (ns_truth == namespaces_.end()) return;
+  if (truth.ever_claimed.contains(ns) || ns_truth->second.named.contains(wired.subnet)) return;
+  // A default then: was it right to take it?
+  if (ns_truth->second.always_expected) fail(fmt::format("{}: namespace {} has expected another subnet since it was created", who, ns));
+  for (const auto& [uid, other] : subnets_) {
+    const auto claim = other.claims.find(ns);
+    if (other.deleting || claim == other.claims.end()) continue;
+    const std::string late = fmt::format("{}: Subnet {} claims the namespace since", who, other.name);
+    if (claim->second.version < pod_created_[wired.pod_uid]) fail(late + " before the pod was created");
+    if (claim->second.at < ns_truth->second.created + settle_) fail(late + " before the namespace was settled");
+  }
+}
+
+void Oracle::check_ovn() {
+  if (ovn_.transactions() == seen_transactions_) return;
+  seen_transactions_ = ovn_.transactions();
+  const auto ports = ovn_.rows("Logical_Switch_Port");
+  std::map<std::string, std::string> names;  // "switch address" -> port
+  for (const auto& [switch_uuid, row] : ovn_.rows("Logical_Switch")) {
+    std::map<std::string, std::string> holders;
+    const boost::json::value* set = row.if_contains("ports");
+    if (set == nullptr || !set->is_array()) continue;
+    const auto& array = set->get_array();
+    std::vector<std::string> uuids;
+    if (array.size() == 2 && array[0] == "set") {
+      for (const auto& item : array[1].as_array()) uuids.emplace_back(item.as_array()[1].as_string());
+    } else if (array.size() == 2 && array[0] == "uuid") {
+      uuids.emplace_back(array[1].as_string());
+    }
+    for (const std::string& uuid : uuids) {
+      const auto port = ports.find(uuid);
+      if (port == ports.end()) continue;
+      const std::string port_name(port->second.at("name").as_string());
+      const std::string text = boost::json::serialize(port->second.at("addresses"));
+      if (text.find("router") != std::string::npos) continue;
+      for (std::string item : api::split_list(text, ' ')) {
+        std::erase_if(item, [](char c) { return c == '"' || c == ']' || c == '['; });
+        const auto address = net::Address::parse(item);
+        if (!address) continue;
+        const auto [it, fresh] = holders.emplace(address->to_string(), port_name);
+        if (!fresh) fail(fmt::format("OVN switch {}: ports {} and {} both have {}", boost::json::serialize(row.at("name")), it->second, port_name, item));
+      }
+    }
+  }
+}
+
+void Oracle::check_published() {
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> held;  // subnet -> leases by family
+  std::set<std::string> addresses;
+  const auto ips = store_.list(*store_.types().find("kubeovn.io", "v1", "ips"), "");
+  for (const Object& object : ips->items) {
+    const api::Ip ip = api::Ip::parse(*object);
+    for (const net::Address& a : ip.addresses) {
+      ++(a.is_v4() ? held[ip.subnet].first : held[ip.subnet].second);
+      if (!addresses.insert(ip.subnet + " " + a.to_string()).second) fail(fmt::format("two IP objects hold {} of Subnet {}", a.to_string(), ip.subnet));
+    }
+  }
+  for (const auto& [name, object] : live_subnets_) {
+    const api::Subnet subnet = api::Subnet::parse(*object);
+    const auto plan = api::plan_subnet(subnet);
+    const bool ready = std::ranges::any_of(subnet.conditions, [](const api::Condition& c) { return c.type == "Ready" && c.status == "True"; });
+    if (!plan || !ready) continue;
+    for (const net::Cidr& cidr : plan->cidrs) {
+      const std::string prefix = cidr.family() == net::Family::v4 ? "v4" : "v6";
+      const std::int64_t wanted = cidr.family() == net::Family::v4 ? held[name].first : held[name].second;
+      const std::int64_t said = int_at(*object, {"status", prefix + "usingIPs"}, -1);
+      if (said != wanted) fail(fmt::format("Subnet {}: status.{}usingIPs is {}, but {} addresses are held", name, prefix, said, wanted));
+      const auto ranges = api::split_list(string_at(*object, {"status", prefix + "usingIPrange"}));
+      if (ranges.empty() != (wanted == 0)) fail(fmt::format("Subnet {}: status.{}usingIPrange is \"{}\", but {} addresses are held", name, prefix, string_at(*object, {"status", prefix + "usingIPrange"}), wanted));
+    }
+  }
+}
+
+void Oracle::check_empty() {
+  for (const char* plural : {"ips", "subnets", "vpcs"}) {
+    const auto all = store_.list(*store_.types().find("kubeovn.io", "v1", plural), "");
+    for (const Object& object : all->items) {
+      const std::string name(name_of(*object));
+      if (!permanent().contains(name) && !name.starts_with("node-")) fail(fmt::format("left behind: {}/{}", plural, name));
+    }
+  }
+  for (const char* table : {"Logical_Switch", "Logical_Router", "Logical_Switch_Port", "Logical_Router_Port"}) {
+    for (const auto& [uuid, row] : ovn_.rows(table)) {
+      const std::string name(row.at("name").as_string());
+      const bool belongs = permanent().contains(name) || name.starts_with("node-") || name.find("ovn-cluster") != std::string::npos;
+      if (!belongs) fail(fmt::format("left behind in OVN: {} {}", table, name));
+    }
+  }
+}
+
+}  // namespace berth::sim

@@ -1,0 +1,73 @@
+#pragma once
+
+// The invariants, asserted on the truth: what is stored in the API, what OVN holds, what nodes have wired. Shares no code
+// with the decision: it remembers when each claim began and judges each wiring by that.
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ovsdb/memory_store.h"
+#include "sim/api_store.h"
+#include "sim/nodes.h"
+
+namespace berth::sim {
+
+class Oracle {
+ public:
+  Oracle(Scheduler& scheduler, ApiStore& store, ovsdb::MemoryStore& ovn, Duration settle);
+  ~Oracle();
+
+  void on_wired(const WiredPod& wired, const std::map<std::string, WiredPod>& all);
+
+  // After each step; cheap when nothing has changed.
+  void check_ovn();
+
+  // When all has come to rest: what is published equals what is.
+  void check_published();
+
+  // When everything was deleted: nothing is left but what a cluster always has.
+  void check_empty();
+
+  void fail(const std::string& what) { violations_.push_back(what); }
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+
+ private:
+  struct Claim {
+    std::uint64_t version = 0;
+    TimePoint at{};
+  };
+  struct SubnetTruth {
+    std::string uid;
+    std::string name;
+    bool deleting = false;
+    std::map<std::string, Claim> claims;  // namespace -> since when, without a break
+    std::set<std::string> ever_claimed;
+    std::set<std::string> cidrs;          // every cidrBlock it ever had
+  };
+  struct NamespaceTruth {
+    TimePoint created{};
+    bool always_expected = false;  // berth.io/expects-subnet, other than none, since it was created
+    std::set<std::string> named;   // every subnet that its annotations ever named
+  };
+
+  void on_change(const ResourceType& type, const Change& change);
+  void reclaim();
+
+  Scheduler& scheduler_;
+  ApiStore& store_;
+  ovsdb::MemoryStore& ovn_;
+  Duration settle_;
+  ApiStore::ObserverId observer_ = 0;
+  std::map<std::string, SubnetTruth> subnets_;      // by UID
+  std::map<std::string, Object> live_subnets_;      // by name
+  std::map<std::string, Object> live_namespaces_;   // by name
+  std::map<std::string, NamespaceTruth> namespaces_;
+  std::map<std::string, std::uint64_t> pod_created_;  // UID -> version
+  std::uint64_t seen_transactions_ = 0;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace berth::sim
