@@ -137,7 +137,7 @@ void SimNodes::claim(const std::string& key, const std::string& uid, const Wired
     const Object now = get("", "v1", "pods", key.substr(0, slash), key.substr(slash + 1));
     if (!now || uid_of(*now) != uid) return;
     boost::json::array ips;
-    for (const net::Address& a : wired.addresses) ips.push_back({{"ip", a.to_string()}});
+    for (const net::Address& a : wired.addresses) ips.emplace_back(boost::json::object{{"ip", a.to_string()}});
     const boost::json::value status{{"status", {{"phase", "Running"}, {"podIP", wired.addresses.front().to_string()}, {"podIPs", std::move(ips)}}}};
     (void)store_.patch(*store_.types().find("", "v1", "pods"), key.substr(0, slash), key.substr(slash + 1), PatchType::merge, status, "status");
   });

@@ -95,7 +95,7 @@ class Builder {
     for (const std::string& ns : draft.namespaces) claimed.emplace_back(ns);
     if (draft.by_label) {
       array selectors;
-      for (const std::string& ns : draft.namespaces) selectors.push_back({{"matchLabels", {{"team", ns}}}});
+      for (const std::string& ns : draft.namespaces) selectors.emplace_back(object{{"matchLabels", {{"team", ns}}}});
       spec["namespaceSelectors"] = std::move(selectors);
     } else {
       spec["namespaces"] = std::move(claimed);

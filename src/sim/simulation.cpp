@@ -150,7 +150,7 @@ class Simulation {
   void advance(Duration by) {
     const TimePoint limit = scheduler_.now() + by;
     while (scheduler_.next_due() && *scheduler_.next_due() <= limit) {
-      if (oracle_.violations().size() >= kMostViolations || ++steps_ > 3'000'000) return;
+      if (oracle_.violations().size() >= kMostViolations || ++steps_ > 300'000) return;
       (void)scheduler_.run_one();
       oracle_.check_ovn();
     }
@@ -161,7 +161,7 @@ class Simulation {
   bool wait_for(Condition condition, Duration within) {
     const TimePoint limit = scheduler_.now() + within;
     while (!condition()) {
-      if (scheduler_.now() >= limit || oracle_.violations().size() >= kMostViolations || steps_ > 3'000'000) return false;
+      if (scheduler_.now() >= limit || oracle_.violations().size() >= kMostViolations || steps_ > 300'000) return false;
       advance(std::chrono::milliseconds(500));
     }
     return true;
@@ -251,7 +251,8 @@ class Simulation {
     std::vector<std::function<void()>> deletions;
     for (const auto& [group, plural] : {std::pair{"", "pods"}, {"apps", "statefulsets"}, {"kubeovn.io", "subnets"}, {"kubeovn.io", "vpcs"}}) {
       const TypePtr type = store_.types().find(group, "v1", plural);
-      for (const Object& object : store_.list(*type, "")->items) {
+      const auto all = store_.list(*type, "");
+      for (const Object& object : all->items) {
         const std::string ns(namespace_of(*object)), name(name_of(*object));
         if (name == api::kDefaultVpc || name == api::kDefaultSubnet || name == api::kJoinSubnet) continue;
         deletions.push_back([this, type, ns, name] { (void)store_.remove(*type, ns, name); });
