@@ -50,6 +50,8 @@ inline constexpr std::string_view kRuleAnnotation = "berth.io/rule";            
 inline constexpr std::string_view kPodUidAnnotation = "berth.io/pod-uid";            // IP: the pod incarnation that it was bound for
 inline constexpr std::string_view kSubnetUidAnnotation = "berth.io/subnet-uid";      // IP: UID of spec.subnet when bound
 
+inline constexpr std::string_view kCidrInForceAnnotation = "berth.io/cidr-in-force";  // Subnet: set while it differs from spec.cidrBlock
+
 // "ovn.kubernetes.io/cidr", "net1.ns1.ovn.kubernetes.io/cidr".
 [[nodiscard]] std::string annotation_key(std::string_view provider, std::string_view suffix);
 

@@ -173,6 +173,8 @@ Subnet Subnet::parse(const JsonObject& object) {
   return s;
 }
 
+std::string Subnet::cidr_in_force() const { return meta.annotation(kCidrInForceAnnotation).value_or(cidr_block); }
+
 bool Subnet::is_ovn() const {
   if (provider.empty() || provider == kDefaultProvider) return true;
   const auto parts = split_list(provider, '.');

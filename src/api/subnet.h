@@ -45,6 +45,9 @@ struct Subnet {
 
   [[nodiscard]] static Subnet parse(const JsonObject& object);
 
+  // The text of the range that addresses lie in: spec.cidrBlock, unless an edit of it lost and the old range stays in force.
+  [[nodiscard]] std::string cidr_in_force() const;
+
   // Whether OVN carries this subnet: provider empty, "ovn", or "<nad>.<ns>.ovn".
   [[nodiscard]] bool is_ovn() const;
   [[nodiscard]] std::string effective_provider() const;  // "ovn" if empty

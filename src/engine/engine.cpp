@@ -83,8 +83,7 @@ void Engine::connect_ovn() {
   observer.on_lost = guarded([this](const Error& error) {
     log::warn("OVN northbound database is not reachable; waiting for it", {{"error", error.message}});
     ovn_ = Ovn::connecting;
-    running_ = false;
-    world_.forget_ovn();
+    running_ = false;  // until it is synced again: Northbound then reports what has changed meanwhile
   });
   observer.on_router = guarded([this](const std::string& name, std::optional<world::LogicalRouter> router) {
     world_.observe_router(name, std::move(router));

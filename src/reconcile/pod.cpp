@@ -106,7 +106,7 @@ class LivePod {
 
   bool keep_or_rebind(const NetworkRequest& request, const Decision& decision, const api::Ip& ip) {
     const binding::Bind* bind = decision.bind();
-    const bool same = bind != nullptr && bind->subnet == ip.subnet && bind->subnet_uid == ip.subnet_uid;
+    const bool same = bind != nullptr && bind->subnet == ip.subnet && bind->subnet_uid == ip.subnet_uid && lies_in_force(ip);
     const bool wired = is_wired(pod_, ip);
     if (same || wired || !world_.safeguards().confirm) {
       if (same) world_.set_displaced(pod_.meta.key(), "");
@@ -123,6 +123,12 @@ class LivePod {
     if (decision.refuse() != nullptr) refused(*decision.refuse(), "AcquireAddressFailed");
     (void)take_back(world_, request.port, true, plan_);
     return false;
+  }
+
+  // After an edit of the CIDR that won, addresses of the old range are only good for pods that use them already.
+  [[nodiscard]] bool lies_in_force(const api::Ip& ip) const {
+    const auto view = world_.subnet(ip.subnet);
+    return !view || view->cidrs.empty() || std::ranges::all_of(ip.addresses, [&](const net::Address& a) { return view->contains(a); });
   }
 
   // Whether a binding that the pod does not use yet must be taken away although nothing can replace it: its subnet is going

@@ -88,6 +88,9 @@ class SubnetReconciler {
     api::JsonObject body;
     if (api::JsonObject spec = api::normalisation_patch(subnet_, *plan); !spec.empty()) body["spec"] = std::move(spec);
     if (!subnet_.meta.has_finalizer(api::kFinalizer)) add_finalizer(body, subnet_.meta);
+    if (subnet_.meta.annotation(api::kCidrInForceAnnotation) && programmed(world_, name_) && programmed(world_, name_)->cidrs == plan->cidrs) {
+      announce_in_force(body, nullptr);
+    }
     if (!body.empty()) {
       not_ready("its text is being normalised");
       plan_.writes.push_back(patch(api::Kind::subnet, subnet_.meta, std::move(body), true));
@@ -157,12 +160,24 @@ class SubnetReconciler {
       if (const auto& known = world_.subnet_state(name_).in_force; known && known->cidrs == old.cidrs) old = *known;
       world_.configure_allocator(name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(subnet_.effective_vpc(), name_)});
       world_.set_subnet_state(name_, {true, "", old});
+      if (const std::string text = api::to_string(old.cidrs); subnet_.cidr_in_force() != text) {
+        api::JsonObject body;
+        announce_in_force(body, api::JsonValue(text));
+        plan_.writes.push_back(patch(api::Kind::subnet, subnet_.meta, std::move(body), false));
+      }
       write_status({false, false, reason, fmt::format("{} ({} stays in force)", message, api::to_string(old.cidrs))});
     } else {
       not_ready(message);
       write_status({false, reason != "ValidateLogicalSwitchFailed", reason, message});
     }
     return std::move(plan_);
+  }
+
+  // Agents compare addresses with this while spec.cidrBlock says something that is not in force.
+  static void announce_in_force(api::JsonObject& body, api::JsonValue value) {
+    api::JsonValue& metadata = body["metadata"];
+    if (!metadata.is_object()) metadata.emplace_object();
+    metadata.get_object()["annotations"] = api::JsonObject{{api::kCidrInForceAnnotation, std::move(value)}};
   }
 
   void not_ready(const std::string& why) {

@@ -111,7 +111,7 @@ void SimNodes::claim(const std::string& key, const std::string& uid, const Wired
   const Object subnet = get("kubeovn.io", "v1", "subnets", "", wanted.subnet);
   if (confirm_) {
     const bool fits = subnet && std::ranges::all_of(wanted.addresses, [&](const net::Address& a) {
-      const auto cidrs = net::Cidr::parse_list(std::string(string_at(*subnet, {"spec", "cidrBlock"})));
+      const auto cidrs = net::Cidr::parse_list(api::Subnet::parse(*subnet).cidr_in_force());
       return cidrs && std::ranges::any_of(*cidrs, [&](const net::Cidr& c) { return c.contains(a); });
     });
     const bool same = ip.pod_uid == uid && !ip.meta.deleting && ip.addresses == wanted.addresses && ip.subnet == wanted.subnet && ip.subnet_uid == wanted.subnet_uid;

@@ -104,7 +104,6 @@ class World final : public binding::Knowledge {
   void observe_router(const std::string& name, std::optional<LogicalRouter> router);
   void observe_switch(const std::string& name, std::optional<LogicalSwitch> logical_switch);
   void observe_port(const std::string& name, std::optional<LogicalPort> port);
-  void forget_ovn();  // disconnected: before the replay
   [[nodiscard]] const std::map<std::string, LogicalRouter>& routers() const { return routers_; }
   [[nodiscard]] const std::map<std::string, LogicalSwitch>& switches() const { return switches_; }
   [[nodiscard]] const std::map<std::string, LogicalPort>& ports() const { return ports_; }

@@ -249,11 +249,4 @@ void World::observe_port(const std::string& name, std::optional<LogicalPort> por
   ports_[name] = std::move(*port);
 }
 
-void World::forget_ovn() {
-  routers_.clear();
-  switches_.clear();
-  ports_.clear();
-  ports_by_key_.clear();
-}
-
 }  // namespace berth::world
