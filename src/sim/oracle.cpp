@@ -27,7 +27,12 @@ Oracle::~Oracle() { store_.stop_observing(observer_); }
 void Oracle::on_change(const ResourceType& type, const Change& change) {
   const std::string name(name_of(*change.object));
   const bool gone = change.type == Change::Type::deleted;
-  if (type.kind == "Pod" && change.type == Change::Type::added) pod_created_[std::string(uid_of(*change.object))] = change.version;
+  if (type.kind == "Pod" && change.type == Change::Type::added) {
+    const auto meta = api::ObjectMeta::parse(*change.object);
+    pod_created_[meta.uid] = change.version;
+    const auto named = meta.annotation(api::annotation_key(api::kDefaultProvider, api::suffix::kLogicalSwitch));
+    if (named && !meta.annotation(api::kBindingAnnotation)) pod_names_[meta.uid] = *named;
+  }
   if (type.kind == "Namespace") {
     if (gone) {
       live_namespaces_.erase(name);
@@ -112,6 +117,10 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
       if (a == c.network() || (a.is_v4() && a == c.last())) fail(fmt::format("{}: {} is reserved", who, a.to_string()));
     }
   }
+  if (const auto named = pod_names_.find(wired.pod_uid); named != pod_names_.end()) {
+    if (named->second != wired.subnet) fail(fmt::format("{}: the user named Subnet {}", who, named->second));
+    return;
+  }
   const std::string ns = wired.pod.substr(0, wired.pod.find('/'));
   const auto ns_truth = namespaces_.find(ns);
   if (ns_truth == namespaces_.end()) return;
@@ -167,7 +176,11 @@ void Oracle::check_published() {
   for (const Object& object : ips->items) {
     const api::Ip ip = api::Ip::parse(*object);
     for (const net::Address& a : ip.addresses) {
-      ++(a.is_v4() ? held[ip.subnet].first : held[ip.subnet].second);
+      const auto live = live_subnets_.find(ip.subnet);
+      const auto cidrs = live == live_subnets_.end() ? Result<std::vector<net::Cidr>>(berth::fail(ErrorCode::not_found, "")) : net::Cidr::parse_list(string_at(*live->second, {"spec", "cidrBlock"}));
+      // Addresses of a range that an edit gave up are held, but no longer part of the subnet's count.
+      const bool counts = cidrs && std::ranges::any_of(*cidrs, [&](const net::Cidr& c) { return c.contains(a); });
+      if (counts) ++(a.is_v4() ? held[ip.subnet].first : held[ip.subnet].second);
       if (!addresses.insert(ip.subnet + " " + a.to_string()).second) fail(fmt::format("two IP objects hold {} of Subnet {}", a.to_string(), ip.subnet));
     }
   }

@@ -66,6 +66,7 @@ class Oracle {
   std::map<std::string, Object> live_namespaces_;   // by name
   std::map<std::string, NamespaceTruth> namespaces_;
   std::map<std::string, std::uint64_t> pod_created_;  // UID -> version
+  std::map<std::string, std::string> pod_names_;      // UID -> the subnet that the user named on it
   std::uint64_t seen_transactions_ = 0;
   std::vector<std::string> violations_;
 };

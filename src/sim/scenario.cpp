@@ -187,7 +187,10 @@ class Builder {
       }
     }
     if (one_in(5)) patch(late, "kubeovn.io", "subnets", "s0", {{"spec", {{"excludeIps", array{value("10.50.0.6"), value("10.50.0.10..10.50.0.20")}}}}});
-    if (one_in(8)) patch(late, "kubeovn.io", "subnets", "s0", {{"spec", {{"cidrBlock", "10.51.0.0/24"}, {"gateway", "10.51.0.1"}, {"excludeIps", array{}}}}});
+    if (one_in(8)) {
+      out_.must_be_wired.clear();  // it may take the range of s1
+      patch(late, "kubeovn.io", "subnets", "s0", {{"spec", {{"cidrBlock", "10.51.0.0/24"}, {"gateway", "10.51.0.1"}, {"excludeIps", array{}}}}});
+    }
     if (one_in(8)) patch(late, "kubeovn.io", "subnets", "s0", {{"spec", {{"cidrBlock", "nonsense"}}}});
     if (one_in(6) && !vpc_.empty()) remove(late, "kubeovn.io", "vpcs", "", vpc_);
     if (one_in(6)) {

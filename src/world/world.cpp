@@ -53,6 +53,12 @@ Key key_of(const api::Ip& ip) {
   return {KeyKind::pod, ip.pod_ns + "/" + ip.pod_name};
 }
 
+std::optional<Key> key_of(const LogicalPort& port) {
+  if (const auto it = port.external_ids.find("pod"); it != port.external_ids.end()) return Key{KeyKind::pod, it->second};
+  if (port.name.starts_with("node-")) return Key{KeyKind::node, port.name.substr(5)};
+  return std::nullopt;
+}
+
 World::World(Settings settings)
     : settings_(std::move(settings)),
       pods_([this](const auto& before, const auto* after, bool proven) { on_pod(before, after, proven); }),
@@ -209,7 +215,8 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   }
   ipam::Allocator& fresh = allocators_.emplace(subnet, ipam::Allocator(config)).first->second;
   if (!settings_.safeguards.adopt_on_start) return;
-  const auto adopt = [&](const std::string& port, const std::vector<net::Address>& addresses, net::Mac mac) {
+  const auto adopt = [&](const Key& key, const std::string& port, const std::vector<net::Address>& addresses, net::Mac mac) {
+    note_reservation(key, port);
     if (fresh.find(port) != nullptr) return;
     ipam::Lease lease;
     lease.mac = mac;
@@ -218,10 +225,11 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   };
   for (const std::string& name : ips_in(subnet)) {
     const api::Ip* ip = ips_.find(name);
-    adopt(name, ip->addresses, ip->mac);
+    adopt(key_of(*ip), name, ip->addresses, ip->mac);
   }
   for (const auto& [name, port] : ports_) {
-    if (port.switch_name == subnet) adopt(name, port.addresses, port.mac);
+    const auto key = key_of(port);
+    if (port.switch_name == subnet && key) adopt(*key, name, port.addresses, port.mac);
   }
 }
 

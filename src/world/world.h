@@ -241,5 +241,6 @@ class World final : public binding::Knowledge {
 
 // The key that an IP object or port belongs to, by its podName and namespace.
 [[nodiscard]] Key key_of(const api::Ip& ip);
+[[nodiscard]] std::optional<Key> key_of(const LogicalPort& port);  // none: not a port of a pod or node
 
 }  // namespace berth::world

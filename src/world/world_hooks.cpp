@@ -82,7 +82,8 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
     ips_by_subnet_[after->subnet].insert(after->meta.name);
     ips_by_key_[key].insert(after->meta.name);
     reserve_as_written(*after);
-    if (after->claimed() && !(before && before->container_id == after->container_id)) to_audit_.insert(after->meta.name);
+    // Claims made while nobody looked cannot be judged by what is true now.
+    if (before && after->claimed() && before->container_id != after->container_id) to_audit_.insert(after->meta.name);
     mark_dirty(key);
     mark_dirty({KeyKind::subnet, after->subnet});
   }
@@ -97,6 +98,7 @@ void World::reserve_as_written(const api::Ip& ip) {
   if (held != nullptr && held->addresses() == ip.addresses) return;
   if (held != nullptr) a->release(ip.meta.name);
   ipam::Lease lease;
+  note_reservation(key_of(ip), ip.meta.name);
   lease.mac = ip.mac;
   for (const net::Address& address : ip.addresses) (address.is_v4() ? lease.v4 : lease.v6) = address;
   if (!a->adopt(ip.meta.name, lease)) ++counters.quarantined;
@@ -226,13 +228,8 @@ void World::observe_switch(const std::string& name, std::optional<LogicalSwitch>
 }
 
 void World::observe_port(const std::string& name, std::optional<LogicalPort> port) {
-  const auto key_of_port = [](const LogicalPort& p) -> std::optional<Key> {
-    if (const auto it = p.external_ids.find("pod"); it != p.external_ids.end()) return Key{KeyKind::pod, it->second};
-    if (p.name.starts_with("node-")) return Key{KeyKind::node, p.name.substr(5)};
-    return std::nullopt;
-  };
   if (const auto it = ports_.find(name); it != ports_.end()) {
-    if (const auto key = key_of_port(it->second)) {
+    if (const auto key = key_of(it->second)) {
       auto& of_key = ports_by_key_[*key];
       of_key.erase(name);
       if (of_key.empty()) ports_by_key_.erase(*key);
@@ -242,7 +239,7 @@ void World::observe_port(const std::string& name, std::optional<LogicalPort> por
     ports_.erase(it);
   }
   if (!port) return;
-  if (const auto key = key_of_port(*port)) {
+  if (const auto key = key_of(*port)) {
     ports_by_key_[*key].insert(name);
     mark_dirty(*key);
   }
