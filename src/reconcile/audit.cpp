@@ -21,13 +21,15 @@ std::optional<std::string> audit(const world::World& world, const std::string& p
   if (pod == nullptr || pod->finished() || ip->meta.deleting) return std::nullopt;
   const auto wrong = [&](std::string what) { return fmt::format("IP {} ({}): {}", port, api::to_string(ip->addresses), what); };
 
-  if (pod->meta.uid != ip->pod_uid) return wrong(fmt::format("claimed for pod UID {}, but the pod of that name is {}", ip->pod_uid, pod->meta.uid));
+  if (pod->meta.uid != ip->pod_uid) return std::nullopt;  // the claim is old news: its pod has a successor already
   const api::Subnet* subnet = world.subnets().find(ip->subnet);
   if (subnet == nullptr) return wrong(fmt::format("Subnet {} does not exist", ip->subnet));
   if (subnet->meta.uid != ip->subnet_uid) return wrong(fmt::format("bound to another Subnet {} (UID {}) than the one that exists ({})", ip->subnet, ip->subnet_uid, subnet->meta.uid));
-  const auto view = world.subnet(ip->subnet);
+  // The news of a claim may come after an edit of the range: any range that was in force is right.
   for (const net::Address& a : ip->addresses) {
-    if (!view->cidrs.empty() && !view->contains(a)) return wrong(fmt::format("{} is not in {}", a.to_string(), api::to_string(view->cidrs)));
+    const auto& ranges = world.ranges_ever_in_force(ip->subnet);
+    const bool inside = std::ranges::any_of(ranges, [&](const net::Cidr& c) { return c.contains(a); });
+    if (!ranges.empty() && !inside) return wrong(fmt::format("{} is outside every range that Subnet {} had in force", a.to_string(), ip->subnet));
   }
   const auto rule = binding::rule_from(ip->rule);
   if (!rule || !binding::is_fallback(*rule)) return std::nullopt;

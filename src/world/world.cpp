@@ -189,6 +189,12 @@ const SubnetState& World::subnet_state(const std::string& name) const {
   return it == subnet_states_.end() ? unknown : it->second;
 }
 
+const std::set<net::Cidr>& World::ranges_ever_in_force(const std::string& subnet) const {
+  static const std::set<net::Cidr> unknown;
+  const auto it = ranges_ever_.find(subnet);
+  return it == ranges_ever_.end() ? unknown : it->second;
+}
+
 bool World::vpc_ready(const std::string& name) const {
   const api::Vpc* vpc = vpcs_.find(name);
   return vpc != nullptr && !vpc->meta.deleting && routers_.contains(name);

@@ -111,6 +111,8 @@ class World final : public binding::Knowledge {
   // ---- What the controller established
   [[nodiscard]] const SubnetState& subnet_state(const std::string& name) const;
   void set_subnet_state(const std::string& name, SubnetState state);
+  // Since this process runs and the Subnet exists; for the auditor, whose news may be late.
+  [[nodiscard]] const std::set<net::Cidr>& ranges_ever_in_force(const std::string& subnet) const;
   [[nodiscard]] bool vpc_ready(const std::string& name) const;
 
   // The allocator of a subnet; null: none is in force. Leases are kept by port name.
@@ -228,6 +230,7 @@ class World final : public binding::Knowledge {
   std::map<std::string, LogicalSwitch> switches_;
   std::map<std::string, LogicalPort> ports_;
   std::map<std::string, SubnetState> subnet_states_;
+  std::map<std::string, std::set<net::Cidr>> ranges_ever_;
   std::map<std::string, ipam::Allocator> allocators_;
   WaitingIndex waiting_;
 

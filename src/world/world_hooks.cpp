@@ -143,7 +143,10 @@ void World::on_subnet(const std::optional<api::Subnet>& before, const api::Subne
       if (other != name && !subnet_state(other).ready) mark_dirty({KeyKind::subnet, other});
     }
   }
-  if (after == nullptr) subnet_states_.erase(name);
+  if (after == nullptr) {
+    subnet_states_.erase(name);
+    ranges_ever_.erase(name);
+  }
   wake({WaitKey::Kind::subnet, name});
   wake({WaitKey::Kind::subnet, "provider:" + s.effective_provider()});
   if (gone_or_going) {
@@ -178,6 +181,7 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
   auto [it, added] = subnet_states_.try_emplace(name);
   if (!added && it->second == state) return;
   const bool usable_changed = added || it->second.ready != state.ready || it->second.in_force != state.in_force;
+  if (state.in_force) ranges_ever_[name].insert(state.in_force->cidrs.begin(), state.in_force->cidrs.end());
   it->second = std::move(state);
   wake({WaitKey::Kind::subnet, name});
   if (const api::Subnet* s = subnets_.find(name)) {
