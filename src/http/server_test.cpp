@@ -303,7 +303,7 @@ TEST(Server, CutsClientsThatDoNotRead) {
         const auto stream = responder.start(200, {});
         responder.on_gone([&gone, stream_pending = 0] { gone.set(); });
         stream.on_drained([] {});
-        for (int i = 0; i < 200; ++i) stream.write(std::string(1'000'000, 'x'));
+        for (int i = 0; i < 40; ++i) stream.write(std::string(1'000'000, 'x'));
         stream.on_drained([stream] {});  // keeps the stream alive: the end must come from the deadline
       },
       options);
