@@ -123,6 +123,11 @@ TEST_F(Lists, VersionsOfTheFutureAreNotThere) {
   EXPECT_EQ(reply.string("/reason"), "Timeout");
 }
 
+TEST_F(Lists, VersionMatchNeedsAVersion) {
+  expect_failure(api.get(pods() + "?resourceVersionMatch=NotOlderThan"), 422, "Invalid");
+  expect_failure(api.get(pods() + "?resourceVersion=1&resourceVersionMatch=Sideways"), 422, "Invalid");
+}
+
 TEST_F(Lists, NotOlderThanTheLastWriteSeesIt) {
   const Reply made = make_pod("p");
   const Reply list = api.get(pods() + "?resourceVersion=" + made.version() + "&resourceVersionMatch=NotOlderThan");

@@ -205,6 +205,12 @@ TEST_F(Watches, RefuseWhatTheyCannotRead) {
   EXPECT_EQ(api.get(config_maps() + "?watch=true&labelSelector=a%20in%20b").status, 400);
 }
 
+TEST_F(Watches, VersionMatchBelongsToStreamedLists) {
+  expect_failure(api.get(config_maps() + "?watch=true&sendInitialEvents=true"), 422, "Invalid");
+  expect_failure(api.get(config_maps() + "?watch=true&resourceVersion=1&resourceVersionMatch=NotOlderThan"), 422,
+                 "Invalid");
+}
+
 TEST_F(Watches, OfTablesCarryRows) {
   const std::string before = now();
   make_config_map("a");

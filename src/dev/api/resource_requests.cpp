@@ -132,6 +132,38 @@ ApiError not_allowed(const http::ServerRequest& request) {
                                              request.method, request.path));
 }
 
+ApiResult<void> check_version_match(const http::ServerRequest& request, bool watch) {
+  const auto invalid_options = [](sim::Cause cause) {
+    sim::ResourceType type;
+    type.group = "meta.k8s.io";
+    type.kind = "ListOptions";
+    return tl::unexpected(sim::invalid(type, "", {std::move(cause)}));
+  };
+  const auto forbid = [&](std::string_view why) {
+    return invalid_options(sim::forbidden_field("resourceVersionMatch", why));
+  };
+  const auto match = request.parameter("resourceVersionMatch");
+  const bool initial = request.has_parameter("sendInitialEvents");
+  if (watch) {
+    if (initial && match != "NotOlderThan") {
+      return forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    }
+    if (!initial && !match.empty()) {
+      return forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    }
+    return {};
+  }
+  if (match.empty()) return {};
+  if (request.parameter("resourceVersion").empty()) {
+    return forbid("resourceVersionMatch is forbidden unless resourceVersion is provided");
+  }
+  if (match != "Exact" && match != "NotOlderThan") {
+    return invalid_options(
+        sim::not_supported("resourceVersionMatch", json::string(match), {"Exact", "NotOlderThan", ""}));
+  }
+  return {};
+}
+
 ResourceRequests::Answer ResourceRequests::show(const ResourceRequest& request, int status,
                                                 const json::object& object) const {
   const auto form = negotiate(request.http.header("Accept"), {Form::table, Form::partial});
@@ -157,6 +189,7 @@ ResourceRequests::Answer ResourceRequests::get(const ResourceRequest& request) c
 ResourceRequests::Answer ResourceRequests::list(const ResourceRequest& request) const {
   const auto form = negotiate(request.http.header("Accept"), {Form::table, Form::partial});
   if (!form) return refuse(form.error());
+  if (const auto fits = check_version_match(request.http, false); !fits) return refuse(fits.error());
   const auto options = list_options(request.http);
   if (!options) return refuse(options.error());
   const auto found = [&]() -> ApiResult<sim::ObjectList> {

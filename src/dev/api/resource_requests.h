@@ -42,4 +42,7 @@ class ResourceRequests {
 
 [[nodiscard]] sim::ApiError not_allowed(const http::ServerRequest& request);
 
+// Whether resourceVersion, resourceVersionMatch and sendInitialEvents of a list or watch go together: 422 if not.
+[[nodiscard]] sim::ApiResult<void> check_version_match(const http::ServerRequest& request, bool watch);
+
 }  // namespace berth::dev

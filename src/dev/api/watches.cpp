@@ -158,6 +158,7 @@ void Watches::begin(const ResourceRequest& request, const http::Responder& respo
   const http::ServerRequest& http = request.http;
   const auto form = negotiate(http.header("Accept"), {Form::table, Form::partial});
   if (!form) return responder.send(error_response(form.error()));
+  if (const auto fits = check_version_match(http, true); !fits) return responder.send(error_response(fits.error()));
 
   std::chrono::milliseconds timeout = kLongestWatch;
   if (const auto text = http.parameter("timeoutSeconds"); !text.empty()) {
