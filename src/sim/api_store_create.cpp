@@ -203,6 +203,7 @@ ApiResult<Object> ApiStore::create(const ResourceType& type, std::string_view ns
       type.schema->apply_defaults(body);
     }
   } else {
+    if (type.plural != "controllerrevisions") drop_nulls(body);  // its data is raw JSON
     prepare_new(type, body, now_());
     apply_defaults(type, body);
   }

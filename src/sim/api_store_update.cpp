@@ -141,6 +141,7 @@ ApiResult<Object> ApiStore::replace(const ResourceType& type, const Object& old,
     type.schema->prune(next);
     type.schema->apply_defaults(next);
   } else if (!type.custom) {
+    if (type.plural != "controllerrevisions") drop_nulls(next);  // its data is raw JSON
     apply_defaults(type, next);
   }
   if (is_crd(type)) default_crd(next);

@@ -99,6 +99,16 @@ TEST_F(UpdateTest, ADeploymentKeepsItsSelector) {
   EXPECT_EQ(merge(deployments(), "d", R"({"spec":{"selector":{"matchLabels":{"a":"c"}}}})").error().code, 422);
 }
 
+TEST_F(UpdateTest, NullIsAbsentInBuiltInObjects) {
+  ASSERT_TRUE(make_deployment());
+  const json::object before = **get(deployments(), "d");
+  const auto again = merge(deployments(), "d", R"({"metadata":{"labels":null}})");
+  ASSERT_TRUE(again);
+  json::value patch = json::parse(R"([{"op":"add","path":"/spec/template/metadata/creationTimestamp","value":null}])");
+  ASSERT_TRUE(store.patch(*deployments(), "default", "d", PatchType::json, patch));
+  EXPECT_EQ(**get(deployments(), "d"), before);
+}
+
 TEST_F(UpdateTest, ScaleReadsAndWritesReplicas) {
   ASSERT_TRUE(make_deployment());
   const auto scale =

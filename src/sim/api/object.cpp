@@ -63,6 +63,23 @@ json::array& ensure_array(json::object& parent, std::string_view key) {
   return v.get_array();
 }
 
+void drop_nulls(json::object& object) {
+  for (auto at = object.begin(); at != object.end();) {
+    json::value& value = at->value();
+    if (value.is_null()) {
+      at = object.erase(at);
+      continue;
+    }
+    if (json::object* child = value.if_object()) drop_nulls(*child);
+    if (json::array* list = value.if_array()) {
+      for (json::value& item : *list) {
+        if (item.is_object()) drop_nulls(item.get_object());
+      }
+    }
+    ++at;
+  }
+}
+
 bool is_terminating(const json::object& object) {
   return !string_at(object, {"metadata", "deletionTimestamp"}).empty();
 }

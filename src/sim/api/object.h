@@ -44,6 +44,10 @@ bool set_default(boost::json::object& parent, std::string_view key, T&& value) {
   return true;
 }
 
+// Takes out every field that is null, at any depth: to the typed objects of kube-apiserver null and absent are one.
+// List items stay.
+void drop_nulls(boost::json::object& object);
+
 [[nodiscard]] inline boost::json::object& metadata_of(boost::json::object& object) {
   return ensure_object(object, "metadata");
 }
