@@ -65,7 +65,7 @@ NetworkAttachmentDefinition NetworkAttachmentDefinition::parse(const JsonObject&
   nad.meta = ObjectMeta::parse(object);
   const auto config = parse_json(string_at(object, {"spec", "config"}));
   if (!config || !config->is_object()) return nad;
-  const auto ours = [](const std::string& type) { return type == "kube-ovn" || type == "berth"; };
+  const auto ours = [](const std::string& type) { return type == "kube-ovn" || type == "berth-cni"; };
   const auto attach = [&](const JsonObject& plugin) {
     if (ours(string_at(plugin, {"type"}))) {
       nad.provider = fmt::format("{}.{}.ovn", nad.meta.name, nad.meta.ns);

@@ -47,7 +47,7 @@ struct StatefulSet {
 
 struct NetworkAttachmentDefinition {
   ObjectMeta meta;
-  // The provider that Subnets of this network carry: "<name>.<ns>.ovn" if the CNI type is kube-ovn or berth, "<name>.<ns>" if
+  // The provider that Subnets of this network carry: "<name>.<ns>.ovn" if the CNI type is kube-ovn or berth-cni, "<name>.<ns>" if
   // only its IPAM is; empty if the network is none of Berth's.
   std::string provider;
   [[nodiscard]] static NetworkAttachmentDefinition parse(const JsonObject& object);
