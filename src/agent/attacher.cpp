@@ -262,10 +262,8 @@ void Attacher::advance(const AttachmentPtr& attachment) {
   scheduler_.cancel(std::exchange(attachment->retry_timer, 0));
   if (auto hold = look(*attachment)) {
     wait(attachment, std::move(*hold));
-  } else if (options_.confirm) {
-    read_ip(attachment);
   } else {
-    wire(attachment);
+    read_ip(attachment);
   }
 }
 
@@ -309,13 +307,16 @@ void Attacher::on_ip(const AttachmentPtr& attachment, Result<boost::json::value>
     return;
   }
   if (!reply || !reply->is_object()) {
+    if (!options_.confirm) return wire(attachment);
     wait(attachment, {Reason::ip_missing, fmt::format("IP {} does not exist", attachment->port)});
     return;
   }
   const auto ip = api::Ip::parse(reply->get_object());
-  if (auto hold = confirm_ip(*view_.pod(attachment->pod.key()), attachment->network, ip)) {
-    wait(attachment, std::move(*hold));
-    return;
+  if (options_.confirm) {
+    if (auto hold = confirm_ip(*view_.pod(attachment->pod.key()), attachment->network, ip)) {
+      wait(attachment, std::move(*hold));
+      return;
+    }
   }
   if (ip.node_name == options_.node && ip.container_id == attachment->key.container_id) {
     attachment->claimed = true;

@@ -43,7 +43,8 @@ class Attacher {
     std::string node;
     Duration add_timeout = std::chrono::seconds(30);   // of an ADD, until wiring begins
     Duration wire_timeout = std::chrono::seconds(20);  // of wiring
-    // False: wires whatever the annotations say. Exists to prove that the confirmations are what keeps pods right.
+    // False: wires whatever the annotations say, and claims the IP object whatever it says, if there is one. Exists to
+    // prove that the confirmations are what keeps pods right.
     bool confirm = true;
   };
 

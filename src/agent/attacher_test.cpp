@@ -334,10 +334,13 @@ TEST_F(AttacherTest, WithoutConfirmationItDeliversTheWrongSubnet) {
   make(false);
   set_up_all();
   put_subnet(subnet("uid-web-2", "10.2.0.0/24"));
-  ip_.reset();
+  put_ip("10.1.0.99");
   EXPECT_EQ(code(add()), 0);
-  EXPECT_EQ(wiring_.wired.size(), 1U);
-  EXPECT_TRUE(requests_.empty());
+  ASSERT_EQ(wiring_.wired.size(), 1U);
+  EXPECT_EQ(wiring_.wired.begin()->second.addresses.at(0).address, *net::Address::parse("10.1.0.5"));
+  EXPECT_EQ(ip_spec().at("containerID"), "c1");  // so that an auditor sees what was delivered
+  ip_.reset();
+  EXPECT_EQ(code(add("c2")), 0);
 }
 
 }  // namespace

@@ -38,12 +38,13 @@ bool is_owner(const api::Owner& owner, const api::Pod& pod) {
 
 std::optional<Hold> confirm_ip(const api::Pod& pod, const PodNetwork& network, const api::Ip& ip) {
   if (ip.meta.deleting) return Hold{Reason::ip_deleting, fmt::format("IP {} is being deleted", network.port)};
-  if (ip.pod_name != pod.meta.name || ip.pod_ns != pod.meta.ns || !is_owner(ip.owner, pod)) {
+  const bool same_pod = ip.pod_name == pod.meta.name && ip.pod_ns == pod.meta.ns && ip.pod_uid == pod.meta.uid;
+  if (!same_pod || !is_owner(ip.owner, pod)) {
     return Hold{Reason::ip_of_another,
-                fmt::format("IP {} belongs to pod {}/{}, owner \"{}\", not to the pod with UID {}", network.port,
-                            ip.pod_ns, ip.pod_name, ip.owner.to_string(), pod.meta.uid)};
+                fmt::format("IP {} belongs to pod {}/{} (UID \"{}\", owner \"{}\"), not to the pod with UID {}",
+                            network.port, ip.pod_ns, ip.pod_name, ip.pod_uid, ip.owner.to_string(), pod.meta.uid)};
   }
-  if (ip.subnet != network.subnet || (!ip.subnet_uid.empty() && ip.subnet_uid != network.subnet_uid)) {
+  if (ip.subnet != network.subnet || ip.subnet_uid != network.subnet_uid) {
     return Hold{Reason::ip_differs,
                 fmt::format("IP {} is of subnet {}, the pod says {}", network.port, ip.subnet, network.subnet)};
   }

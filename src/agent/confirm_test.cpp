@@ -89,6 +89,12 @@ TEST_F(ConfirmTest, RefusesAnIpWithoutOwner) {
   expect_refusal(Reason::ip_of_another, "owner \"\"");
 }
 
+TEST_F(ConfirmTest, RefusesAnIpOfAnEarlierIncarnation) {
+  set_up_all();
+  ip_meta()["annotations"].as_object()["berth.io/pod-uid"] = "uid-of-yesterday";
+  expect_refusal(Reason::ip_of_another, "uid-of-yesterday");
+}
+
 TEST_F(ConfirmTest, RefusesAnIpOfAnotherPodName) {
   set_up_all();
   ip_spec()["podName"] = "q";

@@ -97,6 +97,7 @@ class AttacherFixture : public ::testing::Test {
                          {"resourceVersion", "7"},
                          {"annotations",
                           {{"berth.io/owner", fmt::format("pod/{}", kPodUid)},
+                           {"berth.io/pod-uid", kPodUid},
                            {"berth.io/epoch", "3"},
                            {"berth.io/subnet-uid", kSubnetUid}}}}},
                        {"spec",
