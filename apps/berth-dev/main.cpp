@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "dev/cluster/embedded_cluster.h"
+#include "dev/demo/command.h"
 
 namespace {
 
@@ -89,12 +90,31 @@ Command declare_down(CLI::App& app) {
           }};
 }
 
+Command declare_demo(CLI::App& app) {
+  auto* demo =
+      app.add_subcommand("demo", "Play the tenant chart on a cluster of its own, verify it, and give a verdict");
+  auto options = std::make_shared<berth::dev::DemoCommand>();
+  demo->add_option("--report", options->report, "File for a report in JSON");
+  demo->add_flag("--keep", options->keep, "Leave the cluster and the last tenant running until SIGTERM or SIGINT");
+  demo->add_flag("--sabotage", options->sabotage, "Without late binding and confirmations: must end in exit status 1");
+  demo->add_flag("--kill-controller", options->kill_controller, "Kill berth-controller at random moments");
+  demo->add_flag("!--no-datapath", options->datapath, "Pods get addresses, but are not wired");
+  demo->add_option("--helm", options->helm, "Helm 3; else helm on PATH; without one berth-dev sends the objects itself")
+      ->envname("BERTH_HELM");
+  demo->add_option("--chart", options->chart, "Folder of the tenant chart; else examples/tenant of the source tree");
+  demo->add_option("--dir", options->dir, "Run directory of the cluster; else run/demo in the build folder");
+  return {demo, [options] {
+            berth::log::init({berth::log::Format::text, berth::log::Level::warn, "berth-dev"});
+            return berth::dev::run_demo_command(*options);
+          }};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"A Kubernetes-compatible cluster in one process, with OVN and nodes as network namespaces."};
   app.require_subcommand(1);
-  const Command commands[] = {declare_up(app), declare_down(app)};
+  const Command commands[] = {declare_up(app), declare_down(app), declare_demo(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -16,6 +16,7 @@
 #include "api/json.h"
 #include "api/yaml.h"
 #include "dev/api/api_server.h"
+#include "dev/cluster/crds.h"
 #include "dev/demo/sender.h"
 
 namespace berth::dev {
@@ -70,9 +71,7 @@ class World {
     if (!transport) throw std::runtime_error(transport.error().message);
     api_ = std::make_unique<Api>(*transport);
     chart_.chart = source() / "examples" / "tenant";
-    for (const char* folder : {"charts/berth/crds", "examples/crds"}) {
-      for (const auto& file : fs::directory_iterator(source() / folder)) define(file.path());
-    }
+    for (const std::string_view manifest : embedded_crds()) define(manifest);
     before_ = all();
   }
 
@@ -108,16 +107,15 @@ class World {
   std::string kubeconfig() const { return base_ / "kubeconfig"; }
 
   // What kubectl create does, for a custom resource definition.
-  void define(const fs::path& path) {
-    std::ifstream file(path);
-    const auto documents = api::parse_yaml(std::string(std::istreambuf_iterator<char>(file), {}));
+  void define(std::string_view manifest) {
+    const auto documents = api::parse_yaml(manifest);
     ASSERT_TRUE(documents) << documents.error().message;
     for (const auto& document : *documents) {
       const bool created = server_->with_store([&](sim::ApiStore& store) {
         const auto type = store.types().find_kind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
         return type && store.create(*type, "", document.as_object(), {}).has_value();
       });
-      ASSERT_TRUE(created) << path;
+      ASSERT_TRUE(created) << manifest;
     }
   }
 
