@@ -1,16 +1,38 @@
 #include "base/log.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <ctime>
 #include <memory>
 
 #include <boost/json.hpp>
 #include <fmt/core.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/line_writer.h"
+
 namespace berth::log {
 namespace {
+
+// Stands where spdlog's own sink for standard error would.
+class BackgroundSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit BackgroundSink(std::function<std::string(std::uint64_t)> lost) : writer_(STDERR_FILENO, {8192, std::move(lost)}) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t text;
+    formatter_->format(message, text);
+    writer_.write(std::string(text.data(), text.size()));
+  }
+  void flush_() override {}
+
+ private:
+  LineWriter writer_;
+};
 
 struct State {
   std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("berth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -84,6 +106,15 @@ std::string as_text(std::string_view message, Fields fields) {
 
 void init(const Options& options) {
   state().options = options;
+  if (options.background) {
+    auto lost = [options](std::uint64_t count) {
+      constexpr std::string_view kMessage = "standard error is too slow, lines of the log were lost";
+      const Fields fields{{"lines", std::to_string(count)}};
+      if (options.format == Format::json) return as_json(Level::warn, kMessage, fields, options.program) + "\n";
+      return fmt::format("{} warn  {}\n", utc_now(), as_text(kMessage, fields));
+    };
+    state().logger = std::make_shared<spdlog::logger>("berth", std::make_shared<BackgroundSink>(std::move(lost)));
+  }
   state().apply();
 }
 

@@ -1,0 +1,77 @@
+#include "base/line_writer.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+namespace berth {
+namespace {
+
+using std::chrono::milliseconds;
+
+class LineWriterTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(::pipe2(ends_, O_CLOEXEC), 0);
+    ASSERT_GE(::fcntl(ends_[1], F_SETPIPE_SZ, 4096), 4096);
+  }
+  void TearDown() override {
+    if (ends_[1] >= 0) ::close(ends_[0]);
+    if (ends_[1] >= 0) ::close(ends_[1]);
+  }
+
+  // Everything that is in the pipe now.
+  std::string drain() {
+    ::fcntl(ends_[0], F_SETFL, O_NONBLOCK);
+    std::string out;
+    char buffer[4096];
+    for (ssize_t n = 0; (n = ::read(ends_[0], buffer, sizeof buffer)) > 0;)
+      out.append(buffer, static_cast<std::size_t>(n));
+    return out;
+  }
+
+  int ends_[2] = {-1, -1};
+};
+
+TEST_F(LineWriterTest, WritesInOrder) {
+  LineWriter writer(ends_[1], {});
+  writer.write("one\n");
+  writer.write("two\n");
+  ASSERT_TRUE(writer.flush(milliseconds(10'000)));
+  EXPECT_EQ(drain(), "one\ntwo\n");
+}
+
+TEST_F(LineWriterTest, AReaderThatStandsStillDelaysNobodyAndLearnsWhatItMissed) {
+  LineWriter writer(ends_[1],
+                    {.limit = 10, .lost = [](std::uint64_t n) { return "lost " + std::to_string(n) + "\n"; }});
+  const std::string line = std::string(1023, 'x') + "\n";
+  for (int i = 0; i < 1000; ++i) writer.write(line);  // far more than pipe and queue hold
+  EXPECT_FALSE(writer.flush(milliseconds(20)));
+
+  std::string seen;
+  while (!writer.flush(milliseconds(5))) seen += drain();
+  writer.write("again\n");
+  ASSERT_TRUE(writer.flush(milliseconds(10'000)));
+  seen += drain();
+
+  const auto lost = seen.find("lost ");
+  ASSERT_NE(lost, std::string::npos);
+  EXPECT_EQ(seen.substr(seen.find('\n', lost) + 1), "again\n");
+  const auto written = seen.substr(0, lost).size() / line.size();
+  EXPECT_EQ(std::stoul(seen.substr(lost + 5)) + written, 1000U);
+}
+
+TEST_F(LineWriterTest, DestroyedWhileStuckItDoesNotHang) {
+  const auto begun = std::chrono::steady_clock::now();
+  {
+    LineWriter writer(ends_[1], {.limit = 100, .lost = {}});
+    for (int i = 0; i < 100; ++i) writer.write(std::string(1023, 'x') + "\n");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
+  ends_[1] = -1;  // left open: the thread is still in write()
+}
+
+}  // namespace
+}  // namespace berth
