@@ -72,6 +72,7 @@ class Northbound::Impl {
   void start(Observer observer);
   void raise_epoch(std::uint64_t epoch, std::function<void(Status)> done, int attempt);
   void commit(std::vector<OvnChange> changes, std::function<void(Status)> done);
+  std::uint64_t stored_epoch() const;
 
  private:
   using Done = std::function<void(Status)>;
@@ -108,7 +109,6 @@ class Northbound::Impl {
   void on_committed(std::vector<Call> batch, const Transaction::Built& built, const json::array& reply);
   void on_refused(std::vector<Call> batch, Error error);
   json::array epoch_operations(std::uint64_t epoch) const;
-  std::uint64_t stored_epoch() const;
 
   Scheduler& scheduler_;
   ovsdb::Database& database_;
@@ -412,6 +412,8 @@ void Northbound::start(Observer observer) { impl_->start(std::move(observer)); }
 void Northbound::raise_epoch(std::uint64_t epoch, std::function<void(Status)> done) {
   impl_->raise_epoch(epoch, std::move(done), 1);
 }
+
+std::uint64_t Northbound::stored_epoch() const { return impl_->stored_epoch(); }
 
 void Northbound::commit(std::vector<OvnChange> changes, std::function<void(Status)> done) {
   impl_->commit(std::move(changes), std::move(done));

@@ -45,6 +45,9 @@ class Northbound {
   // commit() is fenced by this epoch.
   void raise_epoch(std::uint64_t epoch, std::function<void(Status)> done);
 
+  // The epoch that the database was last seen to hold; 0: none. From the Scheduler's thread.
+  [[nodiscard]] std::uint64_t stored_epoch() const;
+
   // Applies changes in order, as one transaction with those of other calls made in the same turn (at most 200 rows
   // each; one call is never split). A call whose difference is empty succeeds without a transaction. Errors: fenced;
   // unavailable (nothing is known about the outcome); conflict (the replica was behind, or the router of a switch or

@@ -358,6 +358,7 @@ TEST_F(NorthboundTest, TheOlderOfTwoLeadersIsFenced) {
   ASSERT_TRUE(fresh.commit({PutPort{pod("p.ns", "red")}}));
   EXPECT_EQ(code(old.commit({RemovePort{"p.ns"}})), ErrorCode::fenced);
   EXPECT_EQ(code(old.raise(7)), ErrorCode::fenced);
+  EXPECT_EQ(old.northbound->stored_epoch(), 8U);
   EXPECT_EQ(count("Logical_Switch_Port"), 1U);
   ASSERT_TRUE(fresh.raise(8)) << "raising to the epoch that is there already is no error";
   EXPECT_EQ(json::serialize(store.rows("NB_Global").begin()->second.at("external_ids")),
