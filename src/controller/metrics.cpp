@@ -1,0 +1,106 @@
+#include "controller/metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+
+#include "api/subnet.h"
+
+namespace berth::controller {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+MetricFamily counter(std::string name, std::string help, std::uint64_t value) {
+  ClientMetric metric;
+  metric.counter.value = static_cast<double>(value);
+  return {std::move(name), std::move(help), MetricType::Counter, {std::move(metric)}};
+}
+
+MetricFamily gauge(std::string name, std::string help, double value) {
+  ClientMetric metric;
+  metric.gauge.value = value;
+  return {std::move(name), std::move(help), MetricType::Gauge, {std::move(metric)}};
+}
+
+ClientMetric of_subnet(const SubnetMetrics& subnet, net::Uint128 value) {
+  ClientMetric metric;
+  metric.label = {{"subnet_name", subnet.name}, {"protocol", subnet.protocol}, {"subnet_cidr", subnet.cidr}};
+  metric.gauge.value = static_cast<double>(value);
+  return metric;
+}
+
+SubnetMetrics metrics_of(const std::string& name, const api::SubnetPlan& plan, const ipam::Allocator& allocator) {
+  SubnetMetrics out;
+  out.name = name;
+  out.protocol = api::protocol_of(plan.cidrs);
+  out.cidr = api::to_string(plan.cidrs);
+  bool first = true;
+  for (const auto& cidr : plan.cidrs) {
+    const auto usage = allocator.usage(cidr.family());
+    out.available = first ? usage.available : std::min(out.available, usage.available);
+    out.used = std::max(out.used, usage.used);
+    first = false;
+  }
+  return out;
+}
+
+}  // namespace
+
+world::Counters operator+(const world::Counters& a, const world::Counters& b) {
+  return {
+      .missed_wakeups = a.missed_wakeups + b.missed_wakeups,
+      .wrong_subnet_prevented = a.wrong_subnet_prevented + b.wrong_subnet_prevented,
+      .wrong_subnet_delivered = a.wrong_subnet_delivered + b.wrong_subnet_delivered,
+      .bound = a.bound + b.bound,
+      .rebound = a.rebound + b.rebound,
+      .released = a.released + b.released,
+      .quarantined = a.quarantined + b.quarantined,
+      .misplaced = a.misplaced + b.misplaced,
+  };
+}
+
+void collect(const world::World& world, Metrics& out) {
+  out.counters = out.counters + world.counters;
+  out.waiting = world.waiting().all().size();
+  out.displaced = world.displaced_count();
+  for (const auto& [name, subnet] : world.subnets().all()) {
+    const auto& state = world.subnet_state(name);
+    const auto* allocator = world.allocator(name);
+    if (state.in_force && allocator != nullptr) out.subnets.push_back(metrics_of(name, *state.in_force, *allocator));
+  }
+}
+
+std::string to_text(const Metrics& metrics) {
+  const world::Counters& c = metrics.counters;
+  std::vector<MetricFamily> families{
+      counter("berth_missed_wakeups_total", "Waiting pods that the sweep could bind although nothing had woken them.",
+              c.missed_wakeups),
+      counter("berth_wrong_subnet_prevented_total", "Addresses held back because they were no longer the right ones.",
+              c.wrong_subnet_prevented),
+      counter("berth_wrong_subnet_delivered_total", "Addresses delivered that the rules do not give.",
+              c.wrong_subnet_delivered),
+      counter("berth_pods_bound_total", "Pods that were given their addresses.", c.bound),
+      counter("berth_pods_rebound_total", "Pods whose address was replaced before they were wired.", c.rebound),
+      counter("berth_addresses_released_total", "Addresses that became free again.", c.released),
+      counter("berth_addresses_quarantined_total", "Addresses withheld because two owners claim them.", c.quarantined),
+      gauge("berth_pods_waiting", "Pods that wait for their subnet.", static_cast<double>(metrics.waiting)),
+      gauge("berth_pods_displaced", "Wired pods whose binding was overtaken.", static_cast<double>(metrics.displaced)),
+      gauge("berth_epoch", "Of this process's present or last leadership.", static_cast<double>(metrics.epoch)),
+      gauge("berth_leader", "Whether this process leads.", metrics.leader ? 1 : 0),
+  };
+  MetricFamily available{
+      "subnet_available_ip_count", "Addresses of a subnet that can still be drawn.", MetricType::Gauge, {}};
+  MetricFamily used{"subnet_used_ip_count", "Addresses of a subnet that are held.", MetricType::Gauge, {}};
+  for (const auto& subnet : metrics.subnets) {
+    available.metric.push_back(of_subnet(subnet, subnet.available));
+    used.metric.push_back(of_subnet(subnet, subnet.used));
+  }
+  families.push_back(std::move(available));
+  families.push_back(std::move(used));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace berth::controller
