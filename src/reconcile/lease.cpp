@@ -7,7 +7,7 @@ namespace berth::reconcile {
 namespace {
 
 api::Request create_ip(const api::Ip& ip) {
-  api::Request request{api::Verb::create, api::Kind::ip, "", ip.meta.name, "", {}, "", ""};
+  api::Request request{api::Verb::create, api::Kind::ip, "", "", "", {}, "", ""};
   request.body = api::ip_manifest(ip);
   return request;
 }
