@@ -239,8 +239,6 @@ class Client::Impl {
   }
 
   Id submit(std::unique_ptr<Transfer> transfer) {
-    const auto timeout = transfer->request.timeout;
-    if (timeout > std::chrono::milliseconds::zero()) transfer->deadline = Clock::now() + timeout;
     transfer->body_limit = options_.response_bytes;
     if (auto endpoint = endpoint_of(transfer->request.url)) {
       transfer->endpoint = std::move(*endpoint);
@@ -292,7 +290,6 @@ class Client::Impl {
     }
     for (auto& transfer : submitted) {
       const Id id = transfer->id;
-      if (transfer->deadline != Clock::time_point::max()) deadlines_.emplace(transfer->deadline, id);
       waiting_.push_back(id);
       transfers_.emplace(id, std::move(transfer));
     }
@@ -325,6 +322,10 @@ class Client::Impl {
       pool_.pop_back();
     }
     if (!transfer.streaming) ++on_wire_;
+    if (const auto timeout = transfer.request.timeout; timeout > std::chrono::milliseconds::zero()) {
+      transfer.deadline = Clock::now() + timeout;
+      deadlines_.emplace(transfer.deadline, transfer.id);
+    }
     set_request(transfer);
     set_connection(transfer);
     if (!options_.tls.server_name.empty()) set_server_name(transfer);
@@ -451,8 +452,7 @@ class Client::Impl {
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
       const Id id = deadlines_.begin()->second;
       const Transfer& transfer = *transfers_.at(id);
-      const char* state = transfer.easy == nullptr ? "still waiting for its turn" : "no complete answer";
-      complete(id, Error{ErrorCode::timeout, fmt::format("{}: {} in {} ms", transfer.endpoint.text(), state,
+      complete(id, Error{ErrorCode::timeout, fmt::format("{}: no complete answer in {} ms", transfer.endpoint.text(),
                                                          transfer.request.timeout.count())});
     }
   }
@@ -499,7 +499,7 @@ class Client::Impl {
   // The I/O thread's own.
   std::unordered_map<Id, std::unique_ptr<Transfer>> transfers_;
   std::deque<Id> waiting_;                                // not on the wire, in order of arrival
-  std::set<std::pair<Clock::time_point, Id>> deadlines_;  // of those that have one
+  std::set<std::pair<Clock::time_point, Id>> deadlines_;  // of those on the wire
   std::vector<CURL*> pool_;
   std::size_t on_wire_ = 0;  // requests
   // How many may be: until an answer shows HTTP/2, the server may be one that needs a connection for each.

@@ -40,10 +40,10 @@ struct ClientOptions {
   std::string proxy;  // URL; empty: as the environment says (https_proxy, no_proxy), and never for this machine itself
   // Asked on the I/O thread for each request; an empty token is not sent. May be empty.
   std::function<std::string()> bearer_token;
-  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds connect_timeout{10'000};
   // Requests (not streams) on the wire at once; more wait their turn, in order.
-  std::size_t requests_http1 = 64;  // each on a connection of its own
-  std::size_t requests_http2 = 1000;
+  std::size_t requests_http1 = 64;                              // each on a connection of its own
+  std::size_t requests_http2 = 100;                             // as many as most servers let share a connection
   std::size_t response_bytes = std::size_t{512} * 1024 * 1024;  // of a request; more is ErrorCode::internal
   bool http2 = true;
 };
@@ -53,7 +53,8 @@ struct ClientRequest {
   std::string url;  // absolute
   HeaderList headers;
   std::string body;  // empty: none
-  // From the call to the last byte of the answer, waiting for a turn included. Zero: no limit.
+  // From its turn, connecting included, to the last byte of the answer. Waiting for the turn does not count: a burst
+  // must not fail for being long. Zero: no limit.
   std::chrono::milliseconds timeout{30'000};
   // Asked on the I/O thread when a connection is ready, right before the request's first byte is written to it; again
   // if the request has to be repeated on another connection. An error ends the request with it, unsent. May be empty.

@@ -62,7 +62,7 @@ class Reflector {
     Duration backoff_cap = std::chrono::seconds(30);
     // A watch is healthy once it has delivered anything or has been open this long; that ends an outage. Longer than
     // the Transport's time-out for connecting, shorter than the idle limit of any proxy on the way.
-    Duration healthy_after = std::chrono::seconds(10);
+    Duration healthy_after = std::chrono::seconds(15);
   };
 
   struct Sink {

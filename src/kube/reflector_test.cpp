@@ -119,7 +119,7 @@ TEST_F(ReflectorTest, ResumesAHealthyWatchAtOnceWhereItEnded) {
   EXPECT_EQ(reflector->state(), State::watching);
   ASSERT_EQ(transport.all_watches.size(), 2U);
   EXPECT_EQ(transport.all_watches[1].resource_version, "11");
-  scheduler.advance(seconds(11));  // silent, but open for long enough
+  scheduler.advance(seconds(16));  // silent, but open for long enough
   end(ErrorCode::unavailable);
   EXPECT_EQ(transport.all_watches.size(), 3U);
   EXPECT_TRUE(errors.empty());
@@ -175,7 +175,7 @@ TEST_F(ReflectorTest, BacksOffFromFailingListsForEverAndReportsEachMessageOnce) 
 
   answer(list_of("10", {}));
   EXPECT_TRUE(reflector->degraded());
-  scheduler.advance(seconds(10));
+  scheduler.advance(seconds(15));
   EXPECT_FALSE(reflector->degraded());
   EXPECT_EQ(recovered, 1);
   end(ErrorCode::unavailable, "refused");  // the watch was healthy
