@@ -33,7 +33,7 @@ void AnnotationNetwork::pod_changed(const boost::json::object& pod) {
   answer(uid, std::move(addresses));
 }
 
-void AnnotationNetwork::forget(const std::string& uid) {
+void AnnotationNetwork::pod_gone(const std::string& uid) {
   waiting_.erase(uid);
   decided_.erase(uid);
 }

@@ -19,9 +19,7 @@ class AnnotationNetwork final : public PodNetwork {
   void cancel(const Sandbox& sandbox) override;
   void detach(const Sandbox& sandbox, std::function<void(Status)> done) override;
   void pod_changed(const boost::json::object& pod) override;
-
-  // The pod is gone from the API.
-  void forget(const std::string& uid);
+  void pod_gone(const std::string& uid) override;
 
  private:
   using Done = std::function<void(Result<PodAddresses>)>;

@@ -38,6 +38,7 @@ class CniNetwork final : public PodNetwork {
   void cancel(const Sandbox& sandbox) override;
   void detach(const Sandbox& sandbox, std::function<void(Status)> done) override;
   void pod_changed(const boost::json::object&) override {}
+  void pod_gone(const std::string&) override {}
 
  private:
   // One interface of one sandbox: a list of plugins, and what they said.

@@ -92,6 +92,7 @@ class FakeNetwork final : public PodNetwork {
     detaching.emplace_back(sandbox, std::move(done));
   }
   void pod_changed(const boost::json::object&) override {}
+  void pod_gone(const std::string&) override {}
 
   Sandbox answer_attach(Result<PodAddresses> result) {
     auto [sandbox, done] = std::move(attaching.front());

@@ -274,6 +274,7 @@ void Kubelet::finish(const Uid& uid) {
   if (pod.writing || (pod.dirty && pod.in_api)) return;  // the answer calls again
   if (!pod.in_api) return forget(uid);
   if (!pod.object.contains("metadata") || api::find(pod.object, {"metadata", "deletionTimestamp"}) == nullptr) return;
+  if (std::exchange(pod.removing, true)) return;
   const auto& spec = pod.worker->spec();
   send(request(api::Verb::remove, api::Kind::pod, spec.ns, spec.name,
                object{{"kind", "DeleteOptions"},
@@ -281,7 +282,9 @@ void Kubelet::finish(const Uid& uid) {
                       {"gracePeriodSeconds", 0},
                       {"preconditions", object{{"uid", uid}}}}),
        [this, uid](const Result<value>& reply) {
-         if (!pods_.contains(uid)) return;
+         const auto removed = pods_.find(uid);
+         if (removed == pods_.end()) return;
+         removed->second.removing = false;
          // With finalizers it stays for a while: the watch tells when it has gone.
          if (reply) return;
          if (reply.error().code == ErrorCode::not_found || reply.error().code == ErrorCode::conflict)
@@ -293,6 +296,7 @@ void Kubelet::finish(const Uid& uid) {
 void Kubelet::forget(const Uid& uid) {
   const auto found = pods_.find(uid);
   if (logs_ != nullptr) logs_->forget(found->second.worker->spec());
+  network_.pod_gone(uid);
   pods_.erase(found);
 }
 

@@ -42,6 +42,9 @@ class PodNetwork {
 
   // The pod as the API has it now.
   virtual void pod_changed(const boost::json::object& pod) = 0;
+
+  // It will not be heard of again.
+  virtual void pod_gone(const std::string& uid) = 0;
 };
 
 }  // namespace berth::dev
