@@ -19,10 +19,10 @@ std::string text(const Row& row, std::string_view column) {
 
 // The members of ["set", […]] or the pairs of ["map", […]].
 const json::array& members(const Row& row, std::string_view column) {
-  static const json::array none;
+  static const json::array kNone;
   const auto* v = row.if_contains(column);
   const auto* tagged = v == nullptr ? nullptr : v->if_array();
-  if (tagged == nullptr || tagged->size() != 2 || !(*tagged)[1].is_array()) return none;
+  if (tagged == nullptr || tagged->size() != 2 || !(*tagged)[1].is_array()) return kNone;
   return (*tagged)[1].get_array();
 }
 
@@ -49,8 +49,8 @@ std::string_view uuid(const json::value& v) {
 }
 
 const json::array& references(const std::optional<Row>& row, std::string_view column) {
-  static const Row none;
-  return members(row ? *row : none, column);
+  static const Row kNone;
+  return members(row ? *row : kNone, column);
 }
 
 SwitchPortRow read_switch_port(const Row& row) {

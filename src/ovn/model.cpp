@@ -43,9 +43,9 @@ bool is_ours(const StringMap& external_ids) {
 }
 
 const std::set<Id>& Ownership::children(const Id& owner) const {
-  static const std::set<Id> none;
+  static const std::set<Id> kNone;
   const auto it = children_.find(owner);
-  return it == children_.end() ? none : it->second;
+  return it == children_.end() ? kNone : it->second;
 }
 
 void Ownership::link(const Id& owner, const Id& child) {

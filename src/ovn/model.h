@@ -106,9 +106,9 @@ class Table {
     return it == rows_.end() ? nullptr : &it->second;
   }
   [[nodiscard]] const std::set<Id>& named(const std::string& name) const {
-    static const std::set<Id> none;
+    static const std::set<Id> kNone;
     const auto it = names_.find(name);
-    return it == names_.end() ? none : it->second;
+    return it == names_.end() ? kNone : it->second;
   }
   // The first row of that name that Berth owns, or nullptr.
   [[nodiscard]] const Id* ours(const std::string& name) const {

@@ -51,7 +51,7 @@ std::uint64_t parse_epoch(const std::string& text) {
 }  // namespace
 
 const std::map<std::string, std::vector<std::string>>& monitored_columns() {
-  static const std::map<std::string, std::vector<std::string>> columns{
+  static const std::map<std::string, std::vector<std::string>> kColumns{
       {"NB_Global", {"external_ids"}},
       {"Logical_Switch", {"name", "ports", "external_ids"}},
       {"Logical_Switch_Port", {"name", "type", "addresses", "options", "external_ids"}},
@@ -60,7 +60,7 @@ const std::map<std::string, std::vector<std::string>>& monitored_columns() {
       {"Logical_Router_Static_Route", {"route_table", "ip_prefix", "policy", "nexthop", "external_ids"}},
       {"Logical_Router_Policy", {"priority", "match", "action", "nexthop", "nexthops", "external_ids"}},
   };
-  return columns;
+  return kColumns;
 }
 
 // Invariants: at most one transaction of commits is under way, so the replica holds the effect of all earlier ones

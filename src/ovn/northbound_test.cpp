@@ -409,7 +409,7 @@ TEST_F(NorthboundTest, AReplicaThatIsBehindConflictsInsteadOfDuplicating) {
   ASSERT_TRUE(loop.run_until([&] { return b->has_value() && c->has_value(); }, std::chrono::seconds(1)));
   EXPECT_TRUE((*c)->has_value());
   EXPECT_EQ(count("Logical_Router_Policy"), 5U);
-  EXPECT_EQ(code(**b), ErrorCode::conflict);
+  EXPECT_TRUE((*b)->has_value()) << "tried again by itself, when the replica had caught up";
   loop.advance(std::chrono::milliseconds(50));
   const auto before = store.transactions();
   const auto again = behind.send({PutRouter{more}});

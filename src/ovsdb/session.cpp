@@ -92,9 +92,9 @@ void Session::on_message(std::string_view text) {
 }
 
 void Session::on_request(std::string_view method, const json::object& message) {
-  static const json::array none;
+  static const json::array kNone;
   const auto* p = message.if_contains("params");
-  const json::array& params = p != nullptr && p->is_array() ? p->get_array() : none;
+  const json::array& params = p != nullptr && p->is_array() ? p->get_array() : kNone;
   if (method == "echo") {
     const auto* id = message.if_contains("id");
     output_ += json::serialize(
