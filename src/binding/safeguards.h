@@ -23,7 +23,6 @@ struct Safeguards {
   bool remove_port_first = true;         // the port goes before the IP object
   bool holder_keeps_range = true;        // an accepted CIDR is not displaced by a newcomer
   bool terminating_is_not_ready = true;  // a terminating Subnet takes no new pod
-  bool void_foreign_records = true;      // a binding record of another pod UID proves nothing
 };
 
 }  // namespace berth::binding

@@ -320,7 +320,7 @@ void Engine::prove_pod(const world::Key& key, const std::string& pod, const std:
   transport_.send(get, guarded([this, key, pod, uid](Result<boost::json::value> reply) {
     if (reply && reply->is_object()) {
       const api::ObjectMeta meta = api::ObjectMeta::parse(reply->get_object());
-      world_.upsert(api::Kind::pod, reply->get_object());
+      world_.affirm_pod(reply->get_object());
       if (meta.uid != uid) world_.prove_gone(pod, uid);
       return finish(key, nullptr);
     }

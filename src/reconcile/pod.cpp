@@ -80,6 +80,9 @@ class LivePod {
       (void)take_back(world_, request.port, false, plan_);
       return false;
     }
+    if (ip == nullptr) {
+      if (const auto lost = lost_object(request)) return keep(request, *lost);
+    }
     if (const binding::Bind* bind = decision.bind()) return acquire(request, decision, *bind);
     if (decision.refuse() != nullptr) refused(*decision.refuse(), "AcquireAddressFailed");
     note_wait(decision);
@@ -90,6 +93,41 @@ class LivePod {
   [[nodiscard]] bool is_mine(const api::Ip& ip) const {
     if (!world_.safeguards().check_pod_uid) return true;
     return ip.owner == owner_of(pod_) && ip.pod_uid == pod_.meta.uid;
+  }
+
+  // A running pod whose IP object was deleted: what it runs with is what it gets again, as its own record says it.
+  [[nodiscard]] std::optional<api::Ip> lost_object(const NetworkRequest& request) const {
+    if (pod_.pod_ips.empty() && !pod_.container_started) return std::nullopt;
+    const auto record = api::own_record(pod_.meta);
+    if (!record || !record->networks.contains(request.provider)) return std::nullopt;
+    const auto& network = record->networks.at(request.provider);
+    const api::Subnet* subnet = world_.subnets().find(network.subnet);
+    if (subnet == nullptr || subnet->meta.uid != network.subnet_uid) return std::nullopt;
+    const auto said = [&](std::string_view suffix) { return pod_.meta.annotation(api::annotation_key(request.provider, suffix)).value_or(""); };
+    api::Ip ip = blank(request);
+    ip.subnet = network.subnet;
+    ip.subnet_uid = network.subnet_uid;
+    ip.rule = network.rule;
+    for (const std::string& item : api::split_list(said(api::suffix::kIpAddress))) {
+      if (const auto address = net::Address::parse(item)) ip.addresses.push_back(*address);
+    }
+    const auto mac = net::Mac::parse(said(api::suffix::kMacAddress));
+    if (ip.addresses.empty() || !mac) return std::nullopt;
+    ip.mac = *mac;
+    return ip;
+  }
+
+  [[nodiscard]] api::Ip blank(const NetworkRequest& request) const {
+    api::Ip ip;
+    ip.meta.name = request.port;
+    ip.pod_name = pod_.meta.name;
+    ip.pod_ns = pod_.meta.ns;
+    ip.node_name = pod_.node_name;
+    ip.owner = owner_of(pod_);
+    ip.pod_uid = pod_.meta.uid;
+    ip.pod_type = ip.owner.kind == api::Owner::Kind::stateful_set ? "StatefulSet" : "";
+    ip.epoch = world_.epoch();
+    return ip;
   }
 
   // An IP object of an earlier incarnation of this name, whose address fits the decision.
@@ -164,19 +202,11 @@ class LivePod {
     }
     world_.note_reservation({world::KeyKind::pod, pod_.meta.key()}, request.port);
     if (!world_.safeguards().reserve_in_same_turn) allocator->release(request.port);
-    api::Ip wanted;
-    wanted.meta.name = request.port;
-    wanted.pod_name = pod_.meta.name;
-    wanted.pod_ns = pod_.meta.ns;
+    api::Ip wanted = blank(request);
     wanted.subnet = bind.subnet;
     wanted.subnet_uid = bind.subnet_uid;
-    wanted.node_name = pod_.node_name;
-    wanted.owner = owner_of(pod_);
-    wanted.pod_uid = pod_.meta.uid;
-    wanted.pod_type = wanted.owner.kind == api::Owner::Kind::stateful_set ? "StatefulSet" : "";
     wanted.addresses = lease->addresses();
     wanted.mac = lease->mac;
-    wanted.epoch = world_.epoch();
     wanted.rule = binding::to_string(decision.rule);
     return grant(request, wanted);
   }

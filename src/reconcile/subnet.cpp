@@ -44,21 +44,33 @@ bool overlap(const std::vector<net::Cidr>& a, const std::vector<net::Cidr>& b) {
   return std::ranges::any_of(a, [&](const net::Cidr& x) { return std::ranges::any_of(b, [&](const net::Cidr& y) { return x.overlaps(y); }); });
 }
 
-// Invariant 9: what holds a range keeps it; among newcomers age, then name.
+// The range that a subnet holds: programmed, or about to be (its transaction is under way).
+std::vector<net::Cidr> held_by(const world::World& world, const std::string& name) {
+  std::vector<net::Cidr> out;
+  if (const auto is = programmed(world, name)) out = is->cidrs;
+  const auto& coming = world.switch_under_way(name);
+  out.insert(out.end(), coming.begin(), coming.end());
+  return out;
+}
+
+// Whether a range is out of the question already, because somebody else holds part of it: then it stands in nobody's way.
+bool is_beaten(const world::World& world, const api::Subnet& subnet, const std::vector<net::Cidr>& wanted) {
+  const auto others = world.subnets_of_vpc(subnet.effective_vpc());
+  return std::ranges::any_of(others, [&](const api::Subnet* other) { return other->meta.name != subnet.meta.name && overlap(wanted, held_by(world, other->meta.name)); });
+}
+
+// Invariant 9: what holds a range keeps it; among newcomers (an edit is one too) age, then name.
 std::optional<std::string> loses_against(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
   const auto mine = programmed(world, subnet.meta.name);
-  const bool held = mine && mine->cidrs == plan.cidrs;
+  if (mine && mine->cidrs == plan.cidrs) return std::nullopt;
   for (const api::Subnet* other : world.subnets_of_vpc(subnet.effective_vpc())) {
     if (other->meta.name == subnet.meta.name || other->vlan != subnet.vlan) continue;
-    const auto theirs = programmed(world, other->meta.name);
-    if (theirs && overlap(plan.cidrs, theirs->cidrs)) {
-      const bool keeps = world.safeguards().holder_keeps_range;
-      if (!held || (!keeps && other->meta.older_than(subnet.meta))) return fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs->cidrs));
-      continue;
-    }
-    if (theirs || held || other->meta.deleting) continue;
+    const auto theirs = held_by(world, other->meta.name);
+    const bool displaces = !world.safeguards().holder_keeps_range && subnet.meta.older_than(other->meta);
+    if (overlap(plan.cidrs, theirs) && !displaces) return fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs));
     const auto newcomer = api::plan_subnet(*other);
-    if (newcomer && overlap(plan.cidrs, newcomer->cidrs) && other->meta.older_than(subnet.meta)) {
+    if (other->meta.deleting || !newcomer || !other->meta.older_than(subnet.meta)) continue;
+    if (overlap(plan.cidrs, newcomer->cidrs) && !is_beaten(world, *other, newcomer->cidrs)) {
       return fmt::format("Subnet {} ({}), which is older", other->meta.name, api::to_string(newcomer->cidrs));
     }
   }
@@ -80,6 +92,7 @@ class SubnetReconciler {
   SubnetReconciler(world::World& world, const api::Subnet& subnet) : world_(world), subnet_(subnet), name_(subnet.meta.name) {}
 
   Plan run() {
+    world_.note_switch_under_way(name_, {});  // one Plan at a time: what was under way has ended
     if (subnet_.meta.deleting) return retire();
     const auto plan = api::plan_subnet(subnet_);
     if (!plan) return stand_by("ValidateLogicalSwitchFailed", plan.error().message);
@@ -109,6 +122,7 @@ class SubnetReconciler {
     if (observed == world_.switches().end() || !(observed->second == wanted)) {
       if (observed == world_.switches().end()) not_ready("its logical switch is being made");
       plan_.ovn.emplace_back(world::PutSwitch{std::move(wanted)});
+      world_.note_switch_under_way(name_, plan->cidrs);
       return std::move(plan_);
     }
     return in_force(*plan, subnet_.private_ ? "SetPrivateLogicalSwitchSuccess" : "ResetLogicalSwitchAclSuccess");
@@ -230,6 +244,7 @@ class SubnetReconciler {
 // The object is gone: so is what OVN holds of it, and its allocator once the last lease is back.
 Plan forget(world::World& world, const std::string& name) {
   Plan plan;
+  world.note_switch_under_way(name, {});
   if (world.switches().contains(name)) plan.ovn.emplace_back(world::RemoveSwitch{name});
   const ipam::Allocator* allocator = world.allocator(name);
   if (allocator != nullptr && allocator->lease_count() == 0 && world.ips_in(name).empty()) world.drop_allocator(name);

@@ -18,6 +18,7 @@ struct FaultRates {
   double watch_dropped = 0;      // after an event, the watch ends
   double event_repeated = 0;     // an event is delivered twice
   double history_forgotten = 0;  // after a watch ended, the server has forgotten its version: 410
+  double list_incomplete = 0;    // a list of pods lacks one that is there
   double ovn_refused = 0;
   double ovn_dropped = 0;        // the OVSDB connection breaks before or after a commit
   double crash = 0;              // the controller dies at an effect

@@ -31,8 +31,10 @@ void Oracle::on_change(const ResourceType& type, const Change& change) {
     const auto meta = api::ObjectMeta::parse(*change.object);
     pod_created_[meta.uid] = change.version;
     const auto named = meta.annotation(api::annotation_key(api::kDefaultProvider, api::suffix::kLogicalSwitch));
+    if (meta.annotation(api::annotation_key(api::kDefaultProvider, api::suffix::kIpAddress)) && !meta.annotation(api::kBindingAnnotation)) pods_with_address_.insert(meta.uid);
     if (named && !meta.annotation(api::kBindingAnnotation)) pod_names_[meta.uid] = *named;
   }
+  if (type.kind == "IP") note_ip(change);
   if (type.kind == "Namespace") {
     if (gone) {
       live_namespaces_.erase(name);
@@ -64,9 +66,29 @@ void Oracle::on_change(const ResourceType& type, const Change& change) {
       truth.uid = uid_of(*change.object);
       truth.name = name;
       truth.deleting = is_terminating(*change.object);
-      truth.cidrs.insert(std::string(string_at(*change.object, {"spec", "cidrBlock"})));
+      const std::string cidr(string_at(*change.object, {"spec", "cidrBlock"}));
+      truth.cidrs.insert(cidr);
+      truth.roomy = cidr.find("/29") == std::string::npos;
+      const auto conditions = api::parse_conditions(*change.object);
+      const bool ready = !truth.deleting && std::ranges::any_of(conditions, [](const api::Condition& c) { return c.type == "Ready" && c.status == "True"; });
+      if (!ready) truth.ready_since.reset();
+      if (ready && !truth.ready_since) truth.ready_since = change.version;
     }
     reclaim();
+  }
+}
+
+// One leader never gives one address to two.
+void Oracle::note_ip(const Change& change) {
+  const api::Ip ip = api::Ip::parse(*change.object);
+  for (auto& [address, holders] : ip_holders_) holders.erase(ip.meta.name);
+  if (change.type == Change::Type::deleted || ip.meta.deleting) return;
+  for (const net::Address& a : ip.addresses) {
+    auto& holders = ip_holders_[ip.subnet + " " + a.to_string()];
+    for (const auto& [other, epoch] : holders) {
+      if (epoch == ip.epoch) fail(fmt::format("the leader of epoch {} wrote {} of Subnet {} into the IP objects {} and {}", epoch, a.to_string(), ip.subnet, other, ip.meta.name));
+    }
+    holders[ip.meta.name] = ip.epoch;
   }
 }
 
@@ -117,6 +139,7 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
       if (a == c.network() || (a.is_v4() && a == c.last())) fail(fmt::format("{}: {} is reserved", who, a.to_string()));
     }
   }
+  const bool has_static = pods_with_address_.contains(wired.pod_uid);
   if (const auto named = pod_names_.find(wired.pod_uid); named != pod_names_.end()) {
     if (named->second != wired.subnet) fail(fmt::format("{}: the user named Subnet {}", who, named->second));
     return;
@@ -124,7 +147,18 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
   const std::string ns = wired.pod.substr(0, wired.pod.find('/'));
   const auto ns_truth = namespaces_.find(ns);
   if (ns_truth == namespaces_.end()) return;
-  if (truth.ever_claimed.contains(ns) || ns_truth->second.named.contains(wired.subnet)) return;
+  const bool by_claim = truth.ever_claimed.contains(ns);
+  if (calm_ && by_claim && ns_truth->second.named.empty() && !has_static) {
+    for (const auto& [uid, other] : subnets_) {
+      const auto claim = other.claims.find(ns);
+      const std::uint64_t created = pod_created_[wired.pod_uid];
+      const bool there = !other.deleting && other.roomy && claim != other.claims.end() && claim->second.version < created && other.ready_since && *other.ready_since < created;
+      if (!there || other.name == wired.subnet || !live_subnets_.contains(other.name)) continue;
+      const auto older = api::ObjectMeta::parse(*live_subnets_.at(other.name));
+      if (older.older_than(api::ObjectMeta::parse(*live_subnets_.at(wired.subnet)))) fail(fmt::format("{}: Subnet {} claims the namespace too, was ready, and is older", who, other.name));
+    }
+  }
+  if (by_claim || ns_truth->second.named.contains(wired.subnet)) return;
   // A default then: was it right to take it?
   if (ns_truth->second.always_expected) fail(fmt::format("{}: namespace {} has expected another subnet since it was created", who, ns));
   for (const auto& [uid, other] : subnets_) {
@@ -139,6 +173,7 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
 void Oracle::check_ovn() {
   if (ovn_.transactions() == seen_transactions_) return;
   seen_transactions_ = ovn_.transactions();
+  check_ranges();
   const auto ports = ovn_.rows("Logical_Switch_Port");
   std::map<std::string, std::string> names;  // "switch address" -> port
   for (const auto& [switch_uuid, row] : ovn_.rows("Logical_Switch")) {
@@ -166,6 +201,49 @@ void Oracle::check_ovn() {
         if (!fresh) fail(fmt::format("OVN switch {}: ports {} and {} both have {}", boost::json::serialize(row.at("name")), it->second, port_name, item));
       }
     }
+  }
+}
+
+// Switches on one router never share addresses.
+void Oracle::check_ranges() {
+  std::map<std::string, net::Cidr> by_switch;
+  for (const auto& [uuid, row] : ovn_.rows("Logical_Router_Port")) {
+    const std::string name(row.at("name").as_string());
+    const std::string router = name.starts_with("tenant-") ? "tenant-" : "ovn-cluster-";
+    std::string text = boost::json::serialize(row.at("networks"));
+    for (char& c : text) {
+      if (c == '"' || c == '[' || c == ']') c = ' ';
+    }
+    for (const std::string& item : api::split_list(text)) {
+      const auto cidr = net::Cidr::parse(item);
+      if (!cidr) continue;
+      for (const auto& [other, taken] : by_switch) {
+        if (other.starts_with(router) && other.substr(0, other.find(' ')) != name && taken.overlaps(*cidr)) {
+          fail(fmt::format("OVN router ports {} and {} overlap: {} and {}", other, name, taken.to_string(), cidr->to_string()));
+        }
+      }
+      by_switch[name + " " + item] = *cidr;
+    }
+  }
+}
+
+void Oracle::check_wired(const std::map<std::string, WiredPod>& all) {
+  const auto ports = ovn_.rows("Logical_Switch_Port");
+  for (const auto& [uid, wired] : all) {
+    const auto slash = wired.pod.find('/');
+    const std::string port = api::port_name(wired.pod.substr(slash + 1), wired.pod.substr(0, slash), api::kDefaultProvider);
+    const std::string who = fmt::format("pod {} runs with {} of Subnet {}", wired.pod, api::to_string(wired.addresses), wired.subnet);
+    const auto object = store_.get(*store_.types().find("kubeovn.io", "v1", "ips"), "", port);
+    if (!object) {
+      fail(who + ", but its IP object is gone");
+      continue;
+    }
+    const api::Ip ip = api::Ip::parse(**object);
+    if (ip.addresses != wired.addresses || ip.subnet != wired.subnet) fail(fmt::format("{}, but its IP object says {} of Subnet {}", who, api::to_string(ip.addresses), ip.subnet));
+    const bool there = std::ranges::any_of(ports, [&](const auto& entry) {
+      return entry.second.at("name").as_string() == port && boost::json::serialize(entry.second.at("addresses")).find(wired.addresses.front().to_string()) != std::string::npos;
+    });
+    if (!there) fail(who + ", but OVN has no such port");
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,8 +26,12 @@ class Oracle {
   // After each step; cheap when nothing has changed.
   void check_ovn();
 
-  // When all has come to rest: what is published equals what is.
+  // When all has come to rest: what is published equals what is, and every wired pod still holds what it was wired with.
   void check_published();
+  void check_wired(const std::map<std::string, WiredPod>& all);
+
+  // In runs without any fault: of the Subnets that claimed a namespace, and were ready, before the pod came, the oldest.
+  void set_calm(bool calm) { calm_ = calm; }
 
   // When everything was deleted: nothing is left but what a cluster always has.
   void check_empty();
@@ -45,6 +50,8 @@ class Oracle {
     bool deleting = false;
     std::map<std::string, Claim> claims;  // namespace -> since when, without a break
     std::set<std::string> ever_claimed;
+    std::optional<std::uint64_t> ready_since;  // version; without a break
+    bool roomy = false;
     std::set<std::string> cidrs;          // every cidrBlock it ever had
   };
   struct NamespaceTruth {
@@ -66,7 +73,13 @@ class Oracle {
   std::map<std::string, Object> live_namespaces_;   // by name
   std::map<std::string, NamespaceTruth> namespaces_;
   std::map<std::string, std::uint64_t> pod_created_;  // UID -> version
+  std::set<std::string> pods_with_address_;           // UIDs of pods whose users ask for an address
   std::map<std::string, std::string> pod_names_;      // UID -> the subnet that the user named on it
+  void note_ip(const Change& change);
+  void check_ranges();
+
+  std::map<std::string, std::map<std::string, std::uint64_t>> ip_holders_;  // "subnet address" -> IP object -> epoch of its writer
+  bool calm_ = false;
   std::uint64_t seen_transactions_ = 0;
   std::vector<std::string> violations_;
 };

@@ -1,5 +1,7 @@
 #include "sim/transport.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 namespace berth::sim {
@@ -107,6 +109,15 @@ void SimTransport::send(api::Request request, Reply done) {
   scheduler_.after(faults_.delay(), [this, alive = alive_, &store = store_, request = std::move(request), reply_with, what, write] {
     auto result = execute(store, request);
     if (!*alive) return;
+    if (result && request.verb == api::Verb::list && request.kind == api::Kind::pod) {
+      // One that holds an address: its absence must be proven before that is taken back.
+      auto& items = result->as_object()["items"].as_array();
+      const auto bound = std::ranges::find_if(items, [](const boost::json::value& item) {
+        return object_at(item.as_object(), {"metadata", "annotations"}) != nullptr &&
+               string_at(item.as_object(), {"metadata", "annotations", "ovn.kubernetes.io/allocated"}) == "true" && !string_at(item.as_object(), {"status", "podIP"}).empty();
+      });
+      if (bound != items.end() && faults_.roll("list lacked a pod", faults_.rates().list_incomplete)) items.erase(bound);
+    }
     if (!result && result.error().code == ErrorCode::conflict) faults_.count("API conflict");
     if (write && crash_ && crash_("after " + what)) return;
     if (faults_.roll("API reply lost", faults_.rates().reply_lost)) result = fail(ErrorCode::unavailable, what + ": connection reset");

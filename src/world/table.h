@@ -13,7 +13,8 @@ namespace berth::world {
 // The objects of one kind, from three sources that overtake each other: watch events, lists, and replies to our own writes.
 // Order is decided by resourceVersion, so that an old event never undoes newer knowledge:
 //   list_floor_   a list at this version was applied; events at or below it are part of it already
-//   tombstones_   an object was seen deleted at this version; anything older about it is void
+//   deleted_      an object was seen deleted at this version; anything older about it is void
+//   absent_       an object was missing from a list of a part of the collection at this version
 template <typename T>
 class Table {
  public:
@@ -39,9 +40,17 @@ class Table {
     put(key, std::optional<T>(std::move(it->second)), std::move(object));
   }
 
+  // What a GET just said: it overrules the absence from a list, but not a deletion that was seen.
+  void affirm(T object) {
+    const std::string key = object.meta.key();
+    const auto it = deleted_.find(key);
+    if (objects_.contains(key) || (it != deleted_.end() && object.meta.version <= it->second)) return upsert(std::move(object));
+    put(key, std::nullopt, std::move(object));
+  }
+
   void remove(const T& object) {
     const std::string key = object.meta.key();
-    auto& stone = tombstones_[key];
+    auto& stone = deleted_[key];
     stone = std::max(stone, object.meta.version);
     const auto it = objects_.find(key);
     if (it == objects_.end()) return;
@@ -69,13 +78,13 @@ class Table {
       if (!listed.contains(key) && object.meta.version <= version && (!covers || covers(object))) absent.push_back(key);
     }
     for (const std::string& key : absent) {
-      auto& stone = tombstones_[key];
-      stone = std::max(stone, version);
+      if (covers) absent_[key] = std::max(absent_[key], version);
       erase(objects_.find(key), false);
     }
     if (!covers) {
       list_floor_ = std::max(list_floor_, version);
-      std::erase_if(tombstones_, [&](const auto& entry) { return entry.second <= list_floor_; });
+      std::erase_if(deleted_, [&](const auto& entry) { return entry.second + kMemory <= list_floor_; });
+      std::erase_if(absent_, [&](const auto& entry) { return entry.second <= list_floor_; });
     }
   }
 
@@ -86,9 +95,15 @@ class Table {
   [[nodiscard]] const std::map<std::string, T>& all() const { return objects_; }
 
  private:
+  // How many versions a deletion is remembered beyond the next list, for GETs that are still on their way.
+  static constexpr std::uint64_t kMemory = 100'000;
+
   [[nodiscard]] bool is_buried(const std::string& key, std::uint64_t version) const {
-    const auto it = tombstones_.find(key);
-    return it != tombstones_.end() && version <= it->second;
+    const auto holds = [&](const std::map<std::string, std::uint64_t>& stones) {
+      const auto it = stones.find(key);
+      return it != stones.end() && version <= it->second;
+    };
+    return holds(deleted_) || holds(absent_);
   }
 
   void put(const std::string& key, std::optional<T> before, T after) {
@@ -104,7 +119,8 @@ class Table {
 
   std::map<std::string, T> objects_;
   std::uint64_t list_floor_ = 0;
-  std::map<std::string, std::uint64_t> tombstones_;
+  std::map<std::string, std::uint64_t> deleted_;
+  std::map<std::string, std::uint64_t> absent_;
   Hook hook_;
 };
 

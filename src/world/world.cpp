@@ -195,6 +195,20 @@ const std::set<net::Cidr>& World::ranges_ever_in_force(const std::string& subnet
   return it == ranges_ever_.end() ? unknown : it->second;
 }
 
+void World::note_switch_under_way(const std::string& subnet, std::vector<net::Cidr> cidrs) {
+  if (cidrs.empty()) {
+    switches_under_way_.erase(subnet);
+  } else {
+    switches_under_way_[subnet] = std::move(cidrs);
+  }
+}
+
+const std::vector<net::Cidr>& World::switch_under_way(const std::string& subnet) const {
+  static const std::vector<net::Cidr> none_under_way;
+  const auto it = switches_under_way_.find(subnet);
+  return it == switches_under_way_.end() ? none_under_way : it->second;
+}
+
 bool World::vpc_ready(const std::string& name) const {
   const api::Vpc* vpc = vpcs_.find(name);
   return vpc != nullptr && !vpc->meta.deleting && routers_.contains(name);
@@ -340,6 +354,7 @@ binding::SubnetView World::view_of(const api::Subnet& s) const {
     view.ready = false;
     view.unready = "it is being deleted";
   }
+  if (s.meta.deleting && !settings_.safeguards.terminating_is_not_ready) view.ready = state.in_force.has_value();
   if (state.in_force) {
     view.cidrs = state.in_force->cidrs;
   } else if (const auto parsed = net::Cidr::parse_list(s.cidr_block)) {

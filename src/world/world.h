@@ -73,6 +73,7 @@ class World final : public binding::Knowledge {
 
   // ---- What Kubernetes says. Kinds that Berth does not keep are ignored.
   void upsert(api::Kind kind, const api::JsonObject& object);
+  void affirm_pod(const api::JsonObject& object) { pods_.affirm(api::Pod::parse(object)); }  // by a GET
   void remove(api::Kind kind, const api::JsonObject& object);
   void replace(api::Kind kind, const api::JsonArray& items, std::uint64_t version);
   // The Namespace of that name alone, by a list with a field selector at this version.
@@ -111,6 +112,9 @@ class World final : public binding::Knowledge {
   // ---- What the controller established
   [[nodiscard]] const SubnetState& subnet_state(const std::string& name) const;
   void set_subnet_state(const std::string& name, SubnetState state);
+  // The range of a logical switch whose transaction is under way; nobody else may be given it meanwhile.
+  void note_switch_under_way(const std::string& subnet, std::vector<net::Cidr> cidrs);
+  [[nodiscard]] const std::vector<net::Cidr>& switch_under_way(const std::string& subnet) const;
   // Since this process runs and the Subnet exists; for the auditor, whose news may be late.
   [[nodiscard]] const std::set<net::Cidr>& ranges_ever_in_force(const std::string& subnet) const;
   [[nodiscard]] bool vpc_ready(const std::string& name) const;
@@ -231,6 +235,7 @@ class World final : public binding::Knowledge {
   std::map<std::string, LogicalPort> ports_;
   std::map<std::string, SubnetState> subnet_states_;
   std::map<std::string, std::set<net::Cidr>> ranges_ever_;
+  std::map<std::string, std::vector<net::Cidr>> switches_under_way_;
   std::map<std::string, ipam::Allocator> allocators_;
   WaitingIndex waiting_;
 

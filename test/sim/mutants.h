@@ -35,7 +35,6 @@ inline const std::vector<Mutant>& mutants() {
       {"port-after-ip-object", &S::remove_port_first},
       {"newcomer-takes-range", &S::holder_keeps_range},
       {"bind-to-terminating", &S::terminating_is_not_ready},
-      {"believe-foreign-records", &S::void_foreign_records},
   };
   return all;
 }

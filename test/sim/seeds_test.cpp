@@ -27,7 +27,7 @@ const bool kQuiet = [] {
 // Situations that a campaign must have come through, or it proves less than it claims.
 constexpr const char* kMustOccur[] = {
     "API request lost", "API reply lost", "API conflict", "watch dropped", "watch event repeated", "watch history forgotten", "OVN commit refused",
-    "OVN dropped before commit", "OVN dropped after commit", "OVN connection lost", "API outage", "very slow message", "leader taken over",
+    "OVN dropped before commit", "OVN dropped after commit", "OVN connection lost", "API outage", "very slow message", "list lacked a pod", "leader taken over",
     "controller killed while everything is deleted", "OVN row deleted by hand", "IP object deleted by hand", "pod rebound before wiring",
     "pod wired on its subnet", "pod wired on the default", "pod still waiting in the end",
     "crash before create IP", "crash after create IP", "crash before patch IP", "crash after patch IP", "crash before delete IP", "crash after delete IP",
