@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <thread>
 
 namespace berth::agent {
@@ -20,7 +20,7 @@ Result<NetNs> NetNs::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const auto code = errno == ENOENT ? ErrorCode::not_found : ErrorCode::internal;
-    return fail(code, fmt::format("network namespace {}: {}", path, std::strerror(errno)));
+    return fail(code, fmt::format("network namespace {}: {}", path, std::generic_category().message(errno)));
   }
   NetNs ns(fd);
   struct statfs filesystem{};
@@ -29,7 +29,8 @@ Result<NetNs> NetNs::open(const std::string& path) {
   struct stat theirs{};
   struct stat ours{};
   if (::fstat(fd, &theirs) != 0 || ::stat("/proc/self/ns/net", &ours) != 0)
-    return fail(ErrorCode::internal, fmt::format("network namespace {}: {}", path, std::strerror(errno)));
+    return fail(ErrorCode::internal,
+                fmt::format("network namespace {}: {}", path, std::generic_category().message(errno)));
   if (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev)
     return fail(ErrorCode::invalid, fmt::format("{} is the agent's own network namespace", path));
   return ns;
@@ -43,7 +44,7 @@ Status NetNs::run(const std::function<Status()>& fn) const {
   Status outcome;
   std::thread thread([&] {
     if (::setns(fd_, CLONE_NEWNET) != 0) {
-      outcome = fail(ErrorCode::internal, fmt::format("setns: {}", std::strerror(errno)));
+      outcome = fail(ErrorCode::internal, fmt::format("setns: {}", std::generic_category().message(errno)));
       return;
     }
     outcome = fn();

@@ -11,7 +11,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 namespace berth::agent {
 namespace {
@@ -100,7 +100,7 @@ Error system_error(int code, std::string_view what) {
                     : code == ENODEV || code == ENOENT ? ErrorCode::not_found
                     : code == EPERM                    ? ErrorCode::forbidden
                                                        : ErrorCode::internal;
-  return {kind, fmt::format("{}: {}", what, std::strerror(code))};
+  return {kind, fmt::format("{}: {}", what, std::generic_category().message(code))};
 }
 
 Status with_context(Status status, const std::string& what) {

@@ -2,6 +2,9 @@
 
 // Links, addresses and routes of one network namespace, by rtnetlink. Blocking; one thread at a time.
 
+#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,9 +14,6 @@
 #include "agent/wiring.h"
 #include "base/result.h"
 #include "net/mac.h"
-
-struct mnl_socket;
-struct nlmsghdr;
 
 namespace berth::agent {
 

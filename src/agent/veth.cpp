@@ -11,7 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "agent/rtnl.h"
 
@@ -24,7 +24,7 @@ constexpr int kTxQueueLength = 1000;
 // Of the interface in the calling thread's namespace.
 Status disable_tx_checksum(const std::string& name) {
   const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail(ErrorCode::internal, fmt::format("socket: {}", std::strerror(errno)));
+  if (fd < 0) return fail(ErrorCode::internal, fmt::format("socket: {}", std::generic_category().message(errno)));
   ethtool_value value{ETHTOOL_STXCSUM, 0};
   ifreq request{};
   name.copy(request.ifr_name, sizeof request.ifr_name - 1);
@@ -33,7 +33,8 @@ Status disable_tx_checksum(const std::string& name) {
   const int code = errno;
   ::close(fd);
   if (outcome != 0 && code != EOPNOTSUPP)
-    return fail(ErrorCode::internal, fmt::format("checksum offload of {}: {}", name, std::strerror(code)));
+    return fail(ErrorCode::internal,
+                fmt::format("checksum offload of {}: {}", name, std::generic_category().message(code)));
   return {};
 }
 

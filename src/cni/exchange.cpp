@@ -10,6 +10,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <system_error>
 
 #include "cni/protocol.h"
 
@@ -56,7 +57,7 @@ Result<void> send_all(int fd, std::string_view text, const std::string& path, Cl
     } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
       if (!wait_for(fd, POLLOUT, deadline)) return unreachable(path, "the request could not be sent in time");
     } else {
-      return unreachable(path, std::strerror(errno));
+      return unreachable(path, std::generic_category().message(errno));
     }
   }
   return {};
@@ -109,7 +110,8 @@ Result<std::string> read_answer(int fd, const std::string& path, Clock::time_poi
     } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
       if (!wait_for(fd, POLLIN, deadline)) return unreachable(path, "no answer in time");
     } else {
-      return unreachable(path, n == 0 ? "the agent closed the connection without an answer" : std::strerror(errno));
+      return unreachable(
+          path, n == 0 ? "the agent closed the connection without an answer" : std::generic_category().message(errno));
     }
   }
 }
@@ -130,10 +132,11 @@ Result<std::string> exchange_message(const std::string& socket_path, const std::
   if (socket_path.size() >= sizeof address.sun_path) return unreachable(socket_path, "the path is too long");
   std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
   const Socket socket;
-  if (socket.fd() < 0) return unreachable(socket_path, std::strerror(errno));
+  if (socket.fd() < 0) return unreachable(socket_path, std::generic_category().message(errno));
   while (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     // A unix socket answers EAGAIN while the listener's queue is full, and offers nothing to wait on.
-    if (errno != EAGAIN || Clock::now() >= until) return unreachable(socket_path, std::strerror(errno));
+    if (errno != EAGAIN || Clock::now() >= until)
+      return unreachable(socket_path, std::generic_category().message(errno));
     ::poll(nullptr, 0, 20);
   }
   if (auto sent = send_all(socket.fd(), http_request(message), socket_path, until); !sent)

@@ -3,8 +3,13 @@
 // Network namespaces for tests. Header-only, for *_test.cpp.
 
 #include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,6 +62,19 @@ class TestNetNs {
   std::string path_;
   bool mounted_ = false;
 };
+
+// Whether the interface of the caller's namespace leaves checksums to its hardware.
+inline bool tx_checksum_offload(const std::string& name) {
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ethtool_value value{ETHTOOL_GTXCSUM, 0};
+  ifreq request{};
+  name.copy(request.ifr_name, sizeof request.ifr_name - 1);
+  request.ifr_data = reinterpret_cast<char*>(&value);
+  const int outcome = ::ioctl(fd, SIOCETHTOOL, &request);
+  ::close(fd);
+  if (outcome != 0) throw std::runtime_error("no such interface: " + name);
+  return value.data != 0;
+}
 
 // A shell command's standard output and error; runs in the caller's network namespace.
 inline std::string shell(const std::string& command) {
