@@ -20,7 +20,8 @@ std::optional<BindingRecord> BindingRecord::parse(std::string_view text) {
     for (const auto& [provider, entry] : *networks) {
       const JsonObject* network = entry.if_object();
       if (network == nullptr) continue;
-      record.networks[provider] = {string_at(*network, {"rule"}), string_at(*network, {"subnet"}), string_at(*network, {"subnetUID"})};
+      record.networks[provider] = {string_at(*network, {"rule"}), string_at(*network, {"subnet"}),
+                                   string_at(*network, {"subnetUID"})};
     }
   }
   return record;
@@ -36,7 +37,8 @@ std::string BindingRecord::to_string() const {
   if (!pod_uid.empty()) object["podUID"] = pod_uid;
   if (!networks.empty()) {
     JsonObject all;
-    for (const auto& [provider, n] : networks) all[provider] = {{"rule", n.rule}, {"subnet", n.subnet}, {"subnetUID", n.subnet_uid}};
+    for (const auto& [provider, n] : networks)
+      all[provider] = {{"rule", n.rule}, {"subnet", n.subnet}, {"subnetUID", n.subnet_uid}};
     object["networks"] = std::move(all);
   }
   object["wrote"] = to_json(wrote);

@@ -42,15 +42,18 @@ inline constexpr std::string_view kNodeNameLabel = "ovn.kubernetes.io/node-name"
 inline constexpr std::string_view kIpReservedLabel = "ovn.kubernetes.io/ip_reserved";
 
 // Berth's own.
-inline constexpr std::string_view kBindingAnnotation = "berth.io/binding";           // Pod, Namespace: BindingRecord
-inline constexpr std::string_view kExpectsSubnetAnnotation = "berth.io/expects-subnet";  // Namespace: "a,b", "any" or "none"
-inline constexpr std::string_view kOwnerAnnotation = "berth.io/owner";               // IP: see ip.h
-inline constexpr std::string_view kEpochAnnotation = "berth.io/epoch";               // IP: the writer's epoch, decimal
-inline constexpr std::string_view kRuleAnnotation = "berth.io/rule";                 // IP: the rule it was bound by
-inline constexpr std::string_view kPodUidAnnotation = "berth.io/pod-uid";            // IP: the pod incarnation that it was bound for
-inline constexpr std::string_view kSubnetUidAnnotation = "berth.io/subnet-uid";      // IP: UID of spec.subnet when bound
+inline constexpr std::string_view kBindingAnnotation = "berth.io/binding";  // Pod, Namespace: BindingRecord
+inline constexpr std::string_view kExpectsSubnetAnnotation =
+    "berth.io/expects-subnet";                                          // Namespace: "a,b", "any" or "none"
+inline constexpr std::string_view kOwnerAnnotation = "berth.io/owner";  // IP: see ip.h
+inline constexpr std::string_view kEpochAnnotation = "berth.io/epoch";  // IP: the writer's epoch, decimal
+inline constexpr std::string_view kRuleAnnotation = "berth.io/rule";    // IP: the rule it was bound by
+inline constexpr std::string_view kPodUidAnnotation =
+    "berth.io/pod-uid";  // IP: the pod incarnation that it was bound for
+inline constexpr std::string_view kSubnetUidAnnotation = "berth.io/subnet-uid";  // IP: UID of spec.subnet when bound
 
-inline constexpr std::string_view kCidrInForceAnnotation = "berth.io/cidr-in-force";  // Subnet: set while it differs from spec.cidrBlock
+inline constexpr std::string_view kCidrInForceAnnotation =
+    "berth.io/cidr-in-force";  // Subnet: set while it differs from spec.cidrBlock
 
 // "ovn.kubernetes.io/cidr", "net1.ns1.ovn.kubernetes.io/cidr".
 [[nodiscard]] std::string annotation_key(std::string_view provider, std::string_view suffix);
@@ -66,7 +69,7 @@ struct BindingRecord {
     bool operator==(const Network&) const = default;
   };
   std::string pod_uid;
-  std::map<std::string, Network> networks;     // by provider
+  std::map<std::string, Network> networks;   // by provider
   std::map<std::string, std::string> wrote;  // annotation -> value, without those that the user had set to the same
   std::map<std::string, std::string> user;   // what the user had said in an annotation that Berth overwrote
 
@@ -76,9 +79,9 @@ struct BindingRecord {
   bool operator==(const BindingRecord&) const = default;
 };
 
-// The value of an annotation if the user said it: present, and not what the record on the same object says that Berth wrote
-// (if Berth wrote over the user's value, the record keeps that).
-// A record copied along with a manifest still tells which keys came from Berth; it proves nothing else (see own_record).
+// The value of an annotation if the user said it: present, and not what the record on the same object says that Berth
+// wrote (if Berth wrote over the user's value, the record keeps that). A record copied along with a manifest still
+// tells which keys came from Berth; it proves nothing else (see own_record).
 [[nodiscard]] std::optional<std::string> user_annotation(const ObjectMeta& meta, std::string_view key);
 
 // The record, if it speaks of this very pod (UID); a copied or restored manifest has none.

@@ -12,8 +12,9 @@ std::vector<Condition> parse_conditions(const JsonObject& object) {
   if (array == nullptr) return out;
   for (const JsonValue& item : *array) {
     if (const JsonObject* c = item.if_object()) {
-      out.push_back({string_at(*c, {"type"}), string_at(*c, {"status"}), string_at(*c, {"reason"}), string_at(*c, {"message"}),
-                     string_at(*c, {"lastUpdateTime"}), string_at(*c, {"lastTransitionTime"})});
+      out.push_back({string_at(*c, {"type"}), string_at(*c, {"status"}), string_at(*c, {"reason"}),
+                     string_at(*c, {"message"}), string_at(*c, {"lastUpdateTime"}),
+                     string_at(*c, {"lastTransitionTime"})});
     }
   }
   return out;

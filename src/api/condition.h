@@ -22,8 +22,8 @@ struct Condition {
 [[nodiscard]] std::vector<Condition> parse_conditions(const JsonObject& object);  // from .status.conditions
 [[nodiscard]] JsonArray to_json(const std::vector<Condition>& conditions);
 
-// Sets type to status, reason and message. Returns false, and changes nothing, if that is what it says already; otherwise
-// bumps lastUpdateTime, and lastTransitionTime only when the status changes.
+// Sets type to status, reason and message. Returns false, and changes nothing, if that is what it says already;
+// otherwise bumps lastUpdateTime, and lastTransitionTime only when the status changes.
 bool set_condition(std::vector<Condition>& conditions, const std::string& type, bool status, const std::string& reason,
                    const std::string& message, WallTime now);
 

@@ -1,9 +1,9 @@
 #include "api/ip.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <charconv>
-
-#include <fmt/core.h>
 
 #include "api/annotations.h"
 #include "api/subnet.h"
@@ -25,11 +25,16 @@ Owner Owner::parse(std::string_view text) {
 
 std::string Owner::to_string() const {
   switch (kind) {
-    case Kind::none: return "";
-    case Kind::pod: return "pod/" + id;
-    case Kind::node: return "node/" + id;
-    case Kind::reserved: return "reserved";
-    case Kind::stateful_set: return fmt::format("statefulset/{}/{}", id, ordinal);
+    case Kind::none:
+      return "";
+    case Kind::pod:
+      return "pod/" + id;
+    case Kind::node:
+      return "node/" + id;
+    case Kind::reserved:
+      return "reserved";
+    case Kind::stateful_set:
+      return fmt::format("statefulset/{}/{}", id, ordinal);
   }
   return "";
 }
@@ -71,7 +76,8 @@ std::string node_port_name(std::string_view node) { return fmt::format("node-{}"
 JsonObject ip_manifest(const Ip& ip) {
   std::string v4, v6;
   for (const net::Address& a : ip.addresses) (a.is_v4() ? v4 : v6) = a.to_string();
-  JsonObject labels{{kSubnetLabel, ip.subnet}, {kNodeNameLabel, ip.node_name}, {kIpReservedLabel, "false"}, {ip.subnet, ""}};
+  JsonObject labels{
+      {kSubnetLabel, ip.subnet}, {kNodeNameLabel, ip.node_name}, {kIpReservedLabel, "false"}, {ip.subnet, ""}};
   JsonObject annotations{{kOwnerAnnotation, ip.owner.to_string()},
                          {kEpochAnnotation, std::to_string(ip.epoch)},
                          {kRuleAnnotation, ip.rule},
@@ -94,7 +100,8 @@ JsonObject ip_manifest(const Ip& ip) {
                       {"labels", std::move(labels)},
                       {"annotations", std::move(annotations)},
                       {"finalizers", JsonArray{JsonValue(kFinalizer)}}};
-  return JsonObject{{"apiVersion", "kubeovn.io/v1"}, {"kind", "IP"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
+  return JsonObject{
+      {"apiVersion", "kubeovn.io/v1"}, {"kind", "IP"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
 }
 
 }  // namespace berth::api

@@ -40,7 +40,8 @@ struct Ip {
   std::uint64_t epoch = 0;
   std::string rule;
   std::string subnet_uid;
-  std::string pod_uid;  // of the incarnation that it was bound for; a StatefulSet's pod of the next one takes the object over
+  std::string
+      pod_uid;  // of the incarnation that it was bound for; a StatefulSet's pod of the next one takes the object over
 
   [[nodiscard]] static Ip parse(const JsonObject& object);
   [[nodiscard]] bool claimed() const { return !container_id.empty(); }

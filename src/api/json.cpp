@@ -55,7 +55,8 @@ std::vector<std::string> strings_at(const JsonObject& object, std::initializer_l
   return out;
 }
 
-std::map<std::string, std::string> string_map_at(const JsonObject& object, std::initializer_list<std::string_view> path) {
+std::map<std::string, std::string> string_map_at(const JsonObject& object,
+                                                 std::initializer_list<std::string_view> path) {
   std::map<std::string, std::string> out;
   if (const JsonObject* map = find_object(object, path)) {
     for (const auto& [key, value] : *map) {
@@ -81,7 +82,8 @@ Result<JsonValue> parse_json(std::string_view text) {
   boost::json::error_code ec;
   boost::json::stream_parser parser;
   const std::size_t used = parser.write_some(text, ec);
-  if (!ec && used != text.size()) return fail(ErrorCode::invalid, fmt::format("JSON: text after the value at byte {}", used));
+  if (!ec && used != text.size())
+    return fail(ErrorCode::invalid, fmt::format("JSON: text after the value at byte {}", used));
   if (!ec) parser.finish(ec);
   if (ec) return fail(ErrorCode::invalid, fmt::format("JSON: {} at byte {}", ec.message(), used));
   return parser.release();

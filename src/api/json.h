@@ -1,7 +1,7 @@
 #pragma once
 
-// Reading JSON that an API server has checked against a schema: what is absent or of another type reads as "not set", so
-// that one odd object can never stop the others. Nothing here throws.
+// Reading JSON that an API server has checked against a schema: what is absent or of another type reads as "not set",
+// so that one odd object can never stop the others. Nothing here throws.
 
 #include <cstdint>
 #include <initializer_list>
@@ -27,10 +27,14 @@ using JsonArray = boost::json::array;
 [[nodiscard]] const JsonArray* find_array(const JsonObject& object, std::initializer_list<std::string_view> path);
 
 [[nodiscard]] std::string string_at(const JsonObject& object, std::initializer_list<std::string_view> path);
-[[nodiscard]] bool bool_at(const JsonObject& object, std::initializer_list<std::string_view> path, bool otherwise = false);
-[[nodiscard]] std::int64_t int_at(const JsonObject& object, std::initializer_list<std::string_view> path, std::int64_t otherwise = 0);
-[[nodiscard]] std::vector<std::string> strings_at(const JsonObject& object, std::initializer_list<std::string_view> path);
-[[nodiscard]] std::map<std::string, std::string> string_map_at(const JsonObject& object, std::initializer_list<std::string_view> path);
+[[nodiscard]] bool bool_at(const JsonObject& object, std::initializer_list<std::string_view> path,
+                           bool otherwise = false);
+[[nodiscard]] std::int64_t int_at(const JsonObject& object, std::initializer_list<std::string_view> path,
+                                  std::int64_t otherwise = 0);
+[[nodiscard]] std::vector<std::string> strings_at(const JsonObject& object,
+                                                  std::initializer_list<std::string_view> path);
+[[nodiscard]] std::map<std::string, std::string> string_map_at(const JsonObject& object,
+                                                               std::initializer_list<std::string_view> path);
 
 [[nodiscard]] JsonArray to_json(const std::vector<std::string>& strings);
 [[nodiscard]] JsonObject to_json(const std::map<std::string, std::string>& map);

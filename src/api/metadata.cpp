@@ -1,9 +1,9 @@
 #include "api/metadata.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <charconv>
-
-#include <fmt/core.h>
 
 namespace berth::api {
 namespace {
@@ -36,7 +36,8 @@ ObjectMeta ObjectMeta::parse(const JsonObject& object) {
   if (const JsonArray* owners = find_array(*meta, {"ownerReferences"})) {
     for (const JsonValue& item : *owners) {
       if (const JsonObject* o = item.if_object()) {
-        m.owners.push_back({string_at(*o, {"kind"}), string_at(*o, {"name"}), string_at(*o, {"uid"}), bool_at(*o, {"controller"})});
+        m.owners.push_back(
+            {string_at(*o, {"kind"}), string_at(*o, {"name"}), string_at(*o, {"uid"}), bool_at(*o, {"controller"})});
       }
     }
   }
@@ -83,9 +84,9 @@ std::string format_micro_time(WallTime time) {
   const auto days_part = floor<days>(time);
   const year_month_day date{days_part};
   const hh_mm_ss clock{floor<microseconds>(time - days_part)};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
 }
 
 std::string format_time(WallTime time) { return format_micro_time(time).substr(0, 19) + "Z"; }
@@ -95,7 +96,8 @@ std::string format_duration(Duration duration) {
   const auto tenths = duration_cast<milliseconds>(duration).count() / 100;
   if (tenths < 600) return fmt::format("{}.{}s", tenths / 10, tenths % 10);
   const auto whole = tenths / 10;
-  return whole < 3600 ? fmt::format("{}m{}s", whole / 60, whole % 60) : fmt::format("{}h{}m", whole / 3600, whole % 3600 / 60);
+  return whole < 3600 ? fmt::format("{}m{}s", whole / 60, whole % 60)
+                      : fmt::format("{}h{}m", whole / 3600, whole % 3600 / 60);
 }
 
 }  // namespace berth::api

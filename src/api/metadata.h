@@ -45,7 +45,8 @@ struct ObjectMeta {
   [[nodiscard]] bool older_than(const ObjectMeta& other) const;
 };
 
-// RFC 3339, UTC, whole seconds ("2026-01-02T03:04:05Z"), as Kubernetes writes creationTimestamp; fractions are accepted.
+// RFC 3339, UTC, whole seconds ("2026-01-02T03:04:05Z"), as Kubernetes writes creationTimestamp; fractions are
+// accepted.
 [[nodiscard]] std::optional<WallTime> parse_time(std::string_view text);
 [[nodiscard]] std::string format_time(WallTime time);
 [[nodiscard]] std::string format_micro_time(WallTime time);  // MicroTime of Leases and Events

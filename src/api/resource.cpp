@@ -18,7 +18,8 @@ std::optional<Kind> kind_of(std::string_view api_version, std::string_view kind)
 
 std::string path_of(Kind kind, std::string_view ns, std::string_view name, std::string_view subresource) {
   const Resource& r = resource_of(kind);
-  std::string path = r.group.empty() ? fmt::format("/api/{}", r.version) : fmt::format("/apis/{}/{}", r.group, r.version);
+  std::string path =
+      r.group.empty() ? fmt::format("/api/{}", r.version) : fmt::format("/apis/{}/{}", r.group, r.version);
   if (r.namespaced && !ns.empty()) path += fmt::format("/namespaces/{}", ns);
   path += fmt::format("/{}", r.plural);
   if (!name.empty()) path += fmt::format("/{}", name);

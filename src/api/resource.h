@@ -24,7 +24,7 @@ enum class Kind {
   ip_pool,
   vpc,
   vip,
-  deployment,   // these two only berth-dev handles
+  deployment,  // these two only berth-dev handles
   replica_set,
 };
 
@@ -65,7 +65,9 @@ inline constexpr std::array kResources = {
 // The kind of an object by its apiVersion and kind; none if Berth does not handle it.
 [[nodiscard]] std::optional<Kind> kind_of(std::string_view api_version, std::string_view kind);
 
-// "/api/v1/namespaces/ns/pods/name/status" and the like; empty parts are left out. ns is ignored for cluster-scoped kinds.
-[[nodiscard]] std::string path_of(Kind kind, std::string_view ns, std::string_view name = {}, std::string_view subresource = {});
+// "/api/v1/namespaces/ns/pods/name/status" and the like; empty parts are left out. ns is ignored for cluster-scoped
+// kinds.
+[[nodiscard]] std::string path_of(Kind kind, std::string_view ns, std::string_view name = {},
+                                  std::string_view subresource = {});
 
 }  // namespace berth::api

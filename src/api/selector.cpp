@@ -6,7 +6,8 @@ namespace berth::api {
 
 LabelSelector LabelSelector::parse(const JsonObject& object) {
   LabelSelector out;
-  for (const auto& [key, value] : string_map_at(object, {"matchLabels"})) out.requirements_.push_back({key, Operator::in, {value}});
+  for (const auto& [key, value] : string_map_at(object, {"matchLabels"}))
+    out.requirements_.push_back({key, Operator::in, {value}});
   if (const JsonArray* expressions = find_array(object, {"matchExpressions"})) {
     for (const JsonValue& item : *expressions) {
       const JsonObject* e = item.if_object();
@@ -29,11 +30,16 @@ bool LabelSelector::matches(const std::map<std::string, std::string>& labels) co
     const bool present = it != labels.end();
     const bool listed = present && std::ranges::find(r.values, it->second) != r.values.end();
     switch (r.op) {
-      case Operator::in: return listed;
-      case Operator::not_in: return !listed;
-      case Operator::exists: return present;
-      case Operator::does_not_exist: return !present;
-      case Operator::never: return false;
+      case Operator::in:
+        return listed;
+      case Operator::not_in:
+        return !listed;
+      case Operator::exists:
+        return present;
+      case Operator::does_not_exist:
+        return !present;
+      case Operator::never:
+        return false;
     }
     return false;
   });

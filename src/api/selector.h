@@ -8,7 +8,8 @@
 
 namespace berth::api {
 
-// A Kubernetes LabelSelector: matchLabels and matchExpressions, all of which must hold. An empty selector matches everything.
+// A Kubernetes LabelSelector: matchLabels and matchExpressions, all of which must hold. An empty selector matches
+// everything.
 class LabelSelector {
  public:
   [[nodiscard]] static LabelSelector parse(const JsonObject& object);

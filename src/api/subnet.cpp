@@ -1,10 +1,10 @@
 #include "api/subnet.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
-
-#include <fmt/core.h>
 
 #include "api/annotations.h"
 
@@ -12,7 +12,8 @@ namespace berth::api {
 namespace {
 
 Error invalid(const Subnet& subnet, std::string_view field, std::string_view value, std::string_view remedy) {
-  return Error{ErrorCode::invalid, fmt::format("Subnet {}: spec.{} \"{}\": {}", subnet.meta.name, field, value, remedy)};
+  return Error{ErrorCode::invalid,
+               fmt::format("Subnet {}: spec.{} \"{}\": {}", subnet.meta.name, field, value, remedy)};
 }
 
 bool has_upper(std::string_view text) {
@@ -23,7 +24,8 @@ bool has_upper(std::string_view text) {
 const std::vector<net::Cidr>& forbidden_networks() {
   static const std::vector<net::Cidr> networks = [] {
     std::vector<net::Cidr> out;
-    for (const char* text : {"255.255.255.255/32", "224.0.0.0/4", "127.0.0.0/8", "0.0.0.0/32", "169.254.0.0/16", "::/128", "::1/128", "ff00::/8", "fe80::/10"}) {
+    for (const char* text : {"255.255.255.255/32", "224.0.0.0/4", "127.0.0.0/8", "0.0.0.0/32", "169.254.0.0/16",
+                             "::/128", "::1/128", "ff00::/8", "fe80::/10"}) {
       out.push_back(*net::Cidr::parse(text));
     }
     return out;
@@ -40,12 +42,15 @@ Result<std::vector<net::Cidr>> plan_cidrs(const Subnet& s) {
   if (!cidrs) return fail(invalid(s, "cidrBlock", s.cidr_block, cidrs.error().message));
   for (const net::Cidr& cidr : *cidrs) {
     if (cidr.prefix_length() == cidr.network().width()) {
-      return fail(invalid(s, "cidrBlock", s.cidr_block, "a single address leaves no room for a gateway and pods; use a shorter prefix"));
+      return fail(invalid(s, "cidrBlock", s.cidr_block,
+                          "a single address leaves no room for a gateway and pods; use a shorter prefix"));
     }
-    if (cidr.prefix_length() == 0) return fail(invalid(s, "cidrBlock", s.cidr_block, "a prefix length of 0 covers everything; use a longer prefix"));
+    if (cidr.prefix_length() == 0)
+      return fail(invalid(s, "cidrBlock", s.cidr_block, "a prefix length of 0 covers everything; use a longer prefix"));
     for (const net::Cidr& bad : forbidden_networks()) {
       if (cidr.overlaps(bad)) {
-        return fail(invalid(s, "cidrBlock", s.cidr_block, fmt::format("overlaps {}, which is reserved; choose another range", bad.to_string())));
+        return fail(invalid(s, "cidrBlock", s.cidr_block,
+                            fmt::format("overlaps {}, which is reserved; choose another range", bad.to_string())));
       }
     }
   }
@@ -69,16 +74,22 @@ Result<std::vector<net::Address>> plan_gateways(const Subnet& s, const std::vect
     }
     const bool p2p = cidr.prefix_length() >= cidr.network().width() - 1;
     if (!cidr.contains(*it)) {
-      return fail(invalid(s, "gateway", s.gateway, fmt::format("{} is not in {}; use an address such as {}", it->to_string(), cidr.to_string(), cidr.first_usable().to_string())));
+      return fail(invalid(s, "gateway", s.gateway,
+                          fmt::format("{} is not in {}; use an address such as {}", it->to_string(), cidr.to_string(),
+                                      cidr.first_usable().to_string())));
     }
     if (!p2p && (*it == cidr.network() || (it->is_v4() && *it == cidr.last()))) {
-      return fail(invalid(s, "gateway", s.gateway, fmt::format("{} is the network or broadcast address of {}; use one such as {}", it->to_string(), cidr.to_string(), cidr.first_usable().to_string())));
+      return fail(invalid(s, "gateway", s.gateway,
+                          fmt::format("{} is the network or broadcast address of {}; use one such as {}",
+                                      it->to_string(), cidr.to_string(), cidr.first_usable().to_string())));
     }
     out.push_back(*it);
     given.erase(it);
   }
   if (!given.empty()) {
-    return fail(invalid(s, "gateway", s.gateway, fmt::format("{} fits no family of cidrBlock {} that is not served yet; remove it", given.front().to_string(), s.cidr_block)));
+    return fail(invalid(s, "gateway", s.gateway,
+                        fmt::format("{} fits no family of cidrBlock {} that is not served yet; remove it",
+                                    given.front().to_string(), s.cidr_block)));
   }
   return out;
 }
@@ -89,7 +100,8 @@ Result<std::vector<net::Range>> plan_excludes(const Subnet& s, const std::vector
     if (has_upper(item)) return fail(invalid(s, "excludeIps", item, "IPv6 must be written in lower case"));
     const auto range = net::Range::parse(item);
     if (!range) return fail(invalid(s, "excludeIps", item, range.error().message));
-    const bool just_gateway = range->first == range->last && std::ranges::find(gateways, range->first) != gateways.end();
+    const bool just_gateway =
+        range->first == range->last && std::ranges::find(gateways, range->first) != gateways.end();
     if (!just_gateway) out.push_back(*range);
   }
   return out;
@@ -98,20 +110,29 @@ Result<std::vector<net::Range>> plan_excludes(const Subnet& s, const std::vector
 Status check_choices(const Subnet& s, const std::vector<net::Cidr>& cidrs) {
   static constexpr std::array kGatewayTypes{"", "distributed", "centralized"};
   static constexpr std::array kProtocols{"", "IPv4", "IPv6", "Dual", "Mac"};
-  const auto among = [](const auto& list, const std::string& value) { return std::ranges::find(list, value) != list.end(); };
-  if (!among(kGatewayTypes, s.gateway_type)) return fail(invalid(s, "gatewayType", s.gateway_type, "must be distributed or centralized"));
-  if (!among(kProtocols, s.protocol)) return fail(invalid(s, "protocol", s.protocol, "must be IPv4, IPv6 or Dual; leave it out, it follows cidrBlock"));
+  const auto among = [](const auto& list, const std::string& value) {
+    return std::ranges::find(list, value) != list.end();
+  };
+  if (!among(kGatewayTypes, s.gateway_type))
+    return fail(invalid(s, "gatewayType", s.gateway_type, "must be distributed or centralized"));
+  if (!among(kProtocols, s.protocol))
+    return fail(invalid(s, "protocol", s.protocol, "must be IPv4, IPv6 or Dual; leave it out, it follows cidrBlock"));
   const bool v6 = std::ranges::any_of(cidrs, [](const net::Cidr& c) { return c.family() == net::Family::v6; });
-  if (v6 && s.mtu > 0 && s.mtu < 1280) return fail(invalid(s, "mtu", std::to_string(s.mtu), "IPv6 needs at least 1280"));
-  if (s.effective_vpc() == s.meta.name) return fail(invalid(s, "vpc", s.vpc, "a Subnet and its Vpc must not have the same name"));
+  if (v6 && s.mtu > 0 && s.mtu < 1280)
+    return fail(invalid(s, "mtu", std::to_string(s.mtu), "IPv6 needs at least 1280"));
+  if (s.effective_vpc() == s.meta.name)
+    return fail(invalid(s, "vpc", s.vpc, "a Subnet and its Vpc must not have the same name"));
   for (const std::string& item : s.allow_subnets) {
     if (has_upper(item)) return fail(invalid(s, "allowSubnets", item, "IPv6 must be written in lower case"));
-    if (const auto cidr = net::Cidr::parse(item); !cidr) return fail(invalid(s, "allowSubnets", item, cidr.error().message));
+    if (const auto cidr = net::Cidr::parse(item); !cidr)
+      return fail(invalid(s, "allowSubnets", item, cidr.error().message));
   }
   if (s.nat_outgoing && !s.external_egress_gateway.empty()) {
-    return fail(invalid(s, "externalEgressGateway", s.external_egress_gateway, "cannot be used together with natOutgoing; remove one"));
+    return fail(invalid(s, "externalEgressGateway", s.external_egress_gateway,
+                        "cannot be used together with natOutgoing; remove one"));
   }
-  if (s.logical_gateway && s.u2o_interconnection) return fail(invalid(s, "logicalGateway", "true", "cannot be used together with u2oInterconnection; remove one"));
+  if (s.logical_gateway && s.u2o_interconnection)
+    return fail(invalid(s, "logicalGateway", "true", "cannot be used together with u2oInterconnection; remove one"));
   return {};
 }
 
@@ -120,7 +141,8 @@ std::vector<std::string> formatted_excludes(const SubnetPlan& plan) {
   std::map<net::Address, net::Address> merged;
   std::vector<net::Range> all = plan.excludes;
   for (const net::Address& gateway : plan.gateways) {
-    if (std::ranges::none_of(plan.excludes, [&](const net::Range& r) { return r.contains(gateway); })) all.push_back({gateway, gateway});
+    if (std::ranges::none_of(plan.excludes, [&](const net::Range& r) { return r.contains(gateway); }))
+      all.push_back({gateway, gateway});
   }
   std::ranges::sort(all);
   std::vector<net::Range> out;
@@ -190,7 +212,8 @@ std::string Subnet::effective_vpc() const {
 
 bool Subnet::claims(const std::string& ns, const std::map<std::string, std::string>& labels) const {
   return std::ranges::find(namespaces, ns) != namespaces.end() ||
-         std::ranges::any_of(namespace_selectors, [&](const LabelSelector& selector) { return selector.matches(labels); });
+         std::ranges::any_of(namespace_selectors,
+                             [&](const LabelSelector& selector) { return selector.matches(labels); });
 }
 
 Result<SubnetPlan> plan_subnet(const Subnet& subnet) {
@@ -218,9 +241,12 @@ JsonObject normalisation_patch(const Subnet& subnet, const SubnetPlan& plan) {
   set("protocol", subnet.protocol, protocol_of(plan.cidrs));
   set("provider", subnet.provider, subnet.effective_provider());
   set("vpc", subnet.vpc, subnet.effective_vpc());
-  if (subnet.gateway_type.empty() && subnet.effective_vpc() == kDefaultVpc && subnet.meta.name != kJoinSubnet) patch["gatewayType"] = "distributed";
-  if (subnet.is_default && subnet.effective_vpc() == kDefaultVpc && subnet.meta.name != kDefaultSubnet) patch["default"] = false;
-  if (const auto excludes = formatted_excludes(plan); excludes != subnet.exclude_ips) patch["excludeIps"] = to_json(excludes);
+  if (subnet.gateway_type.empty() && subnet.effective_vpc() == kDefaultVpc && subnet.meta.name != kJoinSubnet)
+    patch["gatewayType"] = "distributed";
+  if (subnet.is_default && subnet.effective_vpc() == kDefaultVpc && subnet.meta.name != kDefaultSubnet)
+    patch["default"] = false;
+  if (const auto excludes = formatted_excludes(plan); excludes != subnet.exclude_ips)
+    patch["excludeIps"] = to_json(excludes);
   return patch;
 }
 

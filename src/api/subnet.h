@@ -45,7 +45,8 @@ struct Subnet {
 
   [[nodiscard]] static Subnet parse(const JsonObject& object);
 
-  // The text of the range that addresses lie in: spec.cidrBlock, unless an edit of it lost and the old range stays in force.
+  // The text of the range that addresses lie in: spec.cidrBlock, unless an edit of it lost and the old range stays in
+  // force.
   [[nodiscard]] std::string cidr_in_force() const;
 
   // Whether OVN carries this subnet: provider empty, "ovn", or "<nad>.<ns>.ovn".
@@ -66,11 +67,12 @@ struct SubnetPlan {
 };
 
 // Applies defaults (a missing gateway is the first usable address) and checks Kube-OVN's rules for a Subnet by itself
-// (kube-ovn-behaviour section 3.4). The error names field, value and remedy. Rules about other objects are the reconciler's.
+// (kube-ovn-behaviour section 3.4). The error names field, value and remedy. Rules about other objects are the
+// reconciler's.
 [[nodiscard]] Result<SubnetPlan> plan_subnet(const Subnet& subnet);
 
-// The merge patch for .spec that normalises a valid Subnet (masked CIDR, gateways, excludeIps with the gateways, protocol,
-// provider, vpc, gatewayType); empty if nothing changes.
+// The merge patch for .spec that normalises a valid Subnet (masked CIDR, gateways, excludeIps with the gateways,
+// protocol, provider, vpc, gatewayType); empty if nothing changes.
 [[nodiscard]] JsonObject normalisation_patch(const Subnet& subnet, const SubnetPlan& plan);
 
 [[nodiscard]] std::string protocol_of(const std::vector<net::Cidr>& cidrs);  // "IPv4", "IPv6", "Dual"

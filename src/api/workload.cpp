@@ -1,9 +1,8 @@
 #include "api/workload.h"
 
+#include <fmt/core.h>
 
 #include <algorithm>
-
-#include <fmt/core.h>
 
 #include "api/annotations.h"
 
@@ -27,7 +26,8 @@ Pod Pod::parse(const JsonObject& object) {
     if (statuses == nullptr) continue;
     pod.container_started |= std::ranges::any_of(*statuses, [](const JsonValue& item) {
       const JsonObject* s = item.if_object();
-      return s != nullptr && (find_object(*s, {"state", "running"}) != nullptr || find_object(*s, {"state", "terminated"}) != nullptr);
+      return s != nullptr &&
+             (find_object(*s, {"state", "running"}) != nullptr || find_object(*s, {"state", "terminated"}) != nullptr);
     });
   }
   return pod;
@@ -46,7 +46,8 @@ Node Node::parse(const JsonObject& object) {
   if (const JsonArray* addresses = find_array(object, {"status", "addresses"})) {
     for (const JsonValue& item : *addresses) {
       const JsonObject* a = item.if_object();
-      if (a != nullptr && string_at(*a, {"type"}) == "InternalIP") node.internal_ips.push_back(string_at(*a, {"address"}));
+      if (a != nullptr && string_at(*a, {"type"}) == "InternalIP")
+        node.internal_ips.push_back(string_at(*a, {"address"}));
     }
   }
   return node;
@@ -89,12 +90,15 @@ Result<std::vector<NetworkSelection>> parse_network_selections(std::string_view 
   if (text[first] == '[') {
     const auto value = parse_json(text);
     if (!value || !value->is_array()) {
-      return fail(ErrorCode::invalid, fmt::format("annotation {}: \"{}\" is not a JSON list of networks", kNetworksAnnotation, text));
+      return fail(ErrorCode::invalid,
+                  fmt::format("annotation {}: \"{}\" is not a JSON list of networks", kNetworksAnnotation, text));
     }
     for (const JsonValue& item : value->get_array()) {
       const JsonObject* o = item.if_object();
       if (o == nullptr || string_at(*o, {"name"}).empty()) {
-        return fail(ErrorCode::invalid, fmt::format("annotation {}: each network needs a name; write [{{\"name\": \"net1\"}}]", kNetworksAnnotation));
+        return fail(ErrorCode::invalid,
+                    fmt::format("annotation {}: each network needs a name; write [{{\"name\": \"net1\"}}]",
+                                kNetworksAnnotation));
       }
       std::string ns = string_at(*o, {"namespace"});
       out.push_back({ns.empty() ? std::string(default_ns) : ns, string_at(*o, {"name"}), string_at(*o, {"interface"}),
@@ -111,7 +115,10 @@ Result<std::vector<NetworkSelection>> parse_network_selections(std::string_view 
     const auto slash = item.find('/');
     s.ns = slash == std::string::npos ? std::string(default_ns) : item.substr(0, slash);
     s.name = slash == std::string::npos ? item : item.substr(slash + 1);
-    if (s.name.empty()) return fail(ErrorCode::invalid, fmt::format("annotation {}: \"{}\" names no network; write \"[<namespace>/]<name>[@<interface>]\"", kNetworksAnnotation, text));
+    if (s.name.empty())
+      return fail(ErrorCode::invalid,
+                  fmt::format("annotation {}: \"{}\" names no network; write \"[<namespace>/]<name>[@<interface>]\"",
+                              kNetworksAnnotation, text));
     out.push_back(std::move(s));
   }
   return out;

@@ -47,8 +47,8 @@ struct StatefulSet {
 
 struct NetworkAttachmentDefinition {
   ObjectMeta meta;
-  // The provider that Subnets of this network carry: "<name>.<ns>.ovn" if the CNI type is kube-ovn or berth-cni, "<name>.<ns>" if
-  // only its IPAM is; empty if the network is none of Berth's.
+  // The provider that Subnets of this network carry: "<name>.<ns>.ovn" if the CNI type is kube-ovn or berth-cni,
+  // "<name>.<ns>" if only its IPAM is; empty if the network is none of Berth's.
   std::string provider;
   [[nodiscard]] static NetworkAttachmentDefinition parse(const JsonObject& object);
 };
@@ -63,6 +63,7 @@ struct NetworkSelection {
 };
 
 // Both forms: "a, ns/b@eth1" and the JSON list. default_ns is the pod's.
-[[nodiscard]] Result<std::vector<NetworkSelection>> parse_network_selections(std::string_view text, std::string_view default_ns);
+[[nodiscard]] Result<std::vector<NetworkSelection>> parse_network_selections(std::string_view text,
+                                                                             std::string_view default_ns);
 
 }  // namespace berth::api

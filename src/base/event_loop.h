@@ -13,7 +13,8 @@
 namespace berth {
 
 // run() executes callbacks on the calling thread until stop(). post() and stop() are safe from any thread; the rest
-// belongs to the loop's thread (or to the time before run()). Callbacks still queued when stop() takes effect are dropped.
+// belongs to the loop's thread (or to the time before run()). Callbacks still queued when stop() takes effect are
+// dropped.
 class EventLoop final : public Scheduler {
  public:
   void run();

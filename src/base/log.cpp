@@ -1,5 +1,9 @@
 #include "base/log.h"
 
+#include <fmt/core.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -7,10 +11,6 @@
 #include <memory>
 
 #include <boost/json.hpp>
-#include <fmt/core.h>
-#include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include "base/line_writer.h"
 
@@ -20,7 +20,8 @@ namespace {
 // Stands where spdlog's own sink for standard error would.
 class BackgroundSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit BackgroundSink(std::function<std::string(std::uint64_t)> lost) : writer_(STDERR_FILENO, {8192, std::move(lost)}) {}
+  explicit BackgroundSink(std::function<std::string(std::uint64_t)> lost)
+      : writer_(STDERR_FILENO, {8192, std::move(lost)}) {}
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -35,7 +36,8 @@ class BackgroundSink final : public spdlog::sinks::base_sink<std::mutex> {
 };
 
 struct State {
-  std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>("berth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  std::shared_ptr<spdlog::logger> logger =
+      std::make_shared<spdlog::logger>("berth", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   Options options{Format::text, Level::warn, {}};
 
   State() { apply(); }
@@ -50,10 +52,14 @@ struct State {
   }
   static spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
-      case Level::debug: return spdlog::level::debug;
-      case Level::info: return spdlog::level::info;
-      case Level::warn: return spdlog::level::warn;
-      case Level::error: return spdlog::level::err;
+      case Level::debug:
+        return spdlog::level::debug;
+      case Level::info:
+        return spdlog::level::info;
+      case Level::warn:
+        return spdlog::level::warn;
+      case Level::error:
+        return spdlog::level::err;
     }
     return spdlog::level::info;
   }
@@ -66,10 +72,14 @@ State& state() {
 
 constexpr std::string_view name_of(Level level) {
   switch (level) {
-    case Level::debug: return "debug";
-    case Level::info: return "info";
-    case Level::warn: return "warn";
-    case Level::error: return "error";
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warn:
+      return "warn";
+    case Level::error:
+      return "error";
   }
   return "info";
 }
@@ -79,8 +89,8 @@ std::string utc_now() {
   ::clock_gettime(CLOCK_REALTIME, &ts);
   std::tm tm{};
   ::gmtime_r(&ts.tv_sec, &tm);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                     tm.tm_min, tm.tm_sec, ts.tv_nsec / 1'000'000);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                     tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec / 1'000'000);
 }
 
 std::string as_json(Level level, std::string_view message, Fields fields, const std::string& program) {
@@ -97,7 +107,8 @@ std::string as_text(std::string_view message, Fields fields) {
   std::string line(message);
   for (const auto& [key, value] : fields) {
     const bool quote = value.empty() || value.find_first_of(" \"=\n") != std::string::npos;
-    line += quote ? fmt::format(" {}={}", key, boost::json::serialize(boost::json::string(value))) : fmt::format(" {}={}", key, value);
+    line += quote ? fmt::format(" {}={}", key, boost::json::serialize(boost::json::string(value)))
+                  : fmt::format(" {}={}", key, value);
   }
   return line;
 }

@@ -16,8 +16,9 @@ enum class Format { text, json };
 struct Options {
   Format format = Format::text;
   Level level = Level::info;
-  std::string program;      // "berth-controller"; a field of every JSON line
-  bool background = false;  // a thread of its own writes: a standard error that takes nothing delays nobody, lines are lost
+  std::string program;  // "berth-controller"; a field of every JSON line
+  bool background =
+      false;  // a thread of its own writes: a standard error that takes nothing delays nobody, lines are lost
 };
 
 // Writes to standard error from now on. Call once, before threads start.

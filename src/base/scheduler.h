@@ -26,7 +26,8 @@ class Scheduler {
   [[nodiscard]] virtual TimePoint now() const = 0;
   [[nodiscard]] virtual WallTime wall_now() const = 0;
 
-  // Runs fn once on the loop's thread, not before now() + delay, and never inside this call. Only from the loop's thread.
+  // Runs fn once on the loop's thread, not before now() + delay, and never inside this call. Only from the loop's
+  // thread.
   virtual TimerId after(Duration delay, std::function<void()> fn) = 0;
 
   // Forgets a timer; one that ran already, or 0, is no error. Only from the loop's thread.

@@ -1,10 +1,10 @@
 #include "binding/decision.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
-
-#include <fmt/core.h>
 
 #include "api/annotations.h"
 
@@ -33,7 +33,8 @@ std::string quoted(const std::vector<net::Address>& addresses) { return api::to_
 
 class Decider {
  public:
-  Decider(const api::Pod& pod, const NetworkRequest& request, const Knowledge& knowledge) : pod_(pod), request_(request), world_(knowledge) {}
+  Decider(const api::Pod& pod, const NetworkRequest& request, const Knowledge& knowledge)
+      : pod_(pod), request_(request), world_(knowledge) {}
 
   Decision run() {
     if (!request_.is_default()) return attachment();
@@ -42,7 +43,8 @@ class Decider {
 
     const api::Namespace* ns = world_.find_namespace(pod_.meta.ns);
     const WaitKey ns_key{WaitKey::Kind::namespace_, pod_.meta.ns};
-    if (ns == nullptr) return wait(Rule::settling, {ns_key}, fmt::format("Namespace {}, which is not known yet", pod_.meta.ns));
+    if (ns == nullptr)
+      return wait(Rule::settling, {ns_key}, fmt::format("Namespace {}, which is not known yet", pod_.meta.ns));
     note(fmt::format("Namespace/{}", ns->meta.name), ns->meta.generation, "namespace of the pod");
 
     if (auto decided = by_claims(*ns, ns_key)) return std::move(*decided);
@@ -70,14 +72,17 @@ class Decider {
     if (!world_.safeguards().late_binding) return std::nullopt;
     const Expectation expectation = expectation_of(ns);
     if (expectation == Expectation::any) {
-      return wait(Rule::expected, {ns_key}, fmt::format("any Subnet that claims namespace {} ({}: any)", ns.meta.name, api::kExpectsSubnetAnnotation));
+      return wait(
+          Rule::expected, {ns_key},
+          fmt::format("any Subnet that claims namespace {} ({}: any)", ns.meta.name, api::kExpectsSubnetAnnotation));
     }
     if (const auto text = world_.inferred_expectation(ns.meta.name); text && expectation != Expectation::none) {
       return wait(Rule::expected, {ns_key}, *text);
     }
     const TimePoint settled = world_.settled_at(ns.meta.name);
     if (world_.safeguards().settle && expectation != Expectation::none && world_.now() < settled) {
-      Decision out = wait(Rule::settling, {ns_key}, fmt::format("a Subnet that may still claim namespace {}, which is new", ns.meta.name));
+      Decision out = wait(Rule::settling, {ns_key},
+                          fmt::format("a Subnet that may still claim namespace {}, which is new", ns.meta.name));
       std::get<Wait>(out.outcome).until = settled;
       return out;
     }
@@ -87,7 +92,8 @@ class Decider {
   // Rules 7 and 8.
   Decision fallback(const WaitKey& ns_key) {
     if (world_.safeguards().fresh_reads && world_.safeguards().late_binding && !world_.is_fresh_for(pod_)) {
-      return wait(Rule::cluster_default, {ns_key, {WaitKey::Kind::fresh_read, pod_.meta.ns}}, "a consistent read of Subnets and Vpcs");
+      return wait(Rule::cluster_default, {ns_key, {WaitKey::Kind::fresh_read, pod_.meta.ns}},
+                  "a consistent read of Subnets and Vpcs");
     }
     const api::Vpc* vpc = world_.vpc_of(pod_.meta.ns);
     if (vpc == nullptr) return from({named(std::string(api::kDefaultSubnet))}, Rule::cluster_default, {ns_key});
@@ -97,7 +103,9 @@ class Decider {
     std::vector<Candidate> candidates;
     for (SubnetView& view : world_.defaults_of(vpc->meta.name)) candidates.push_back({view.name(), std::move(view)});
     if (candidates.empty()) {
-      return wait(Rule::vpc_default, {ns_key, vpc_key}, fmt::format("a default subnet of Vpc {}, which lists namespace {} and has none", vpc->meta.name, pod_.meta.ns));
+      return wait(Rule::vpc_default, {ns_key, vpc_key},
+                  fmt::format("a default subnet of Vpc {}, which lists namespace {} and has none", vpc->meta.name,
+                              pod_.meta.ns));
     }
     return from(std::move(candidates), Rule::vpc_default, {ns_key, vpc_key});
   }
@@ -107,7 +115,8 @@ class Decider {
     std::vector<Candidate> candidates;
     for (SubnetView& view : world_.of_provider(request_.provider)) candidates.push_back({view.name(), std::move(view)});
     if (candidates.empty()) {
-      return wait(Rule::attachment, {{WaitKey::Kind::namespace_, pod_.meta.ns}, {WaitKey::Kind::subnet, "provider:" + request_.provider}},
+      return wait(Rule::attachment,
+                  {{WaitKey::Kind::namespace_, pod_.meta.ns}, {WaitKey::Kind::subnet, "provider:" + request_.provider}},
                   fmt::format("a Subnet of provider {}", request_.provider));
     }
     return from(std::move(candidates), Rule::attachment, {});
@@ -116,7 +125,8 @@ class Decider {
   Decision by_pool() {
     const WaitKey pool_key{WaitKey::Kind::pool, *request_.pool};
     const api::IpPool* pool = world_.find_pool(*request_.pool);
-    if (pool == nullptr) return wait(Rule::pod_pool, {pool_key}, fmt::format("IPPool {}, which does not exist yet", *request_.pool));
+    if (pool == nullptr)
+      return wait(Rule::pod_pool, {pool_key}, fmt::format("IPPool {}, which does not exist yet", *request_.pool));
     note(fmt::format("IPPool/{}", pool->meta.name), pool->meta.generation, "named by the pod");
     return from({named(pool->subnet)}, Rule::pod_pool, {pool_key});
   }
@@ -165,7 +175,8 @@ class Decider {
     }
     if (!waiting_for.empty()) return wait(rule, std::move(wake), api::join(waiting_for, "; or "));
     return refuse(rule, ipam::Denial::AddressOutOfRange, std::move(keys),
-                  fmt::format("Pod {}: address {} lies in none of the subnets that rule {} allows: {}; change annotation {} or the subnet",
+                  fmt::format("Pod {}: address {} lies in none of the subnets that rule {} allows: {}; change "
+                              "annotation {} or the subnet",
                               pod_.meta.key(), quoted(request_.addresses), to_string(rule), api::join(outside, ", "),
                               api::annotation_key(request_.provider, api::suffix::kIpAddress)));
   }
@@ -186,22 +197,33 @@ class Decider {
     };
     if (!request_.literal_pool.empty()) {
       for (const auto& entry : request_.literal_pool) {
-        if (std::ranges::all_of(entry, [&](const net::Address& a) { return view.contains(a); })) bind.alternatives.push_back(entry);
+        if (std::ranges::all_of(entry, [&](const net::Address& a) { return view.contains(a); }))
+          bind.alternatives.push_back(entry);
       }
       if (bind.alternatives.empty()) {
-        out.outcome = Refuse{ipam::Denial::AddressOutOfRange, {}, fmt::format("Pod {}: no address of annotation {} lies in Subnet {} ({}); change the list or the subnet", pod_.meta.key(),
-                                         api::annotation_key(request_.provider, api::suffix::kIpPool), subnet, api::to_string(view.cidrs))};
+        out.outcome = Refuse{
+            ipam::Denial::AddressOutOfRange,
+            {},
+            fmt::format("Pod {}: no address of annotation {} lies in Subnet {} ({}); change the list or the subnet",
+                        pod_.meta.key(), api::annotation_key(request_.provider, api::suffix::kIpPool), subnet,
+                        api::to_string(view.cidrs))};
         return out;
       }
     } else if (request_.pool) {
       const api::IpPool* pool = world_.find_pool(*request_.pool);
       if (pool == nullptr) {
-        out.outcome = Wait{{{WaitKey::Kind::pool, *request_.pool}}, {}, fmt::format("IPPool {}, which does not exist yet", *request_.pool)};
+        out.outcome = Wait{{{WaitKey::Kind::pool, *request_.pool}},
+                           {},
+                           fmt::format("IPPool {}, which does not exist yet", *request_.pool)};
         return out;
       }
       if (pool->subnet != subnet) {
-        out.outcome = Refuse{ipam::Denial::AddressOutOfRange, {{WaitKey::Kind::pool, pool->meta.name}},
-                             fmt::format("Pod {}: IPPool {} belongs to Subnet {}, but the pod is bound to Subnet {}; name a pool of that subnet", pod_.meta.key(), pool->meta.name, pool->subnet, subnet)};
+        out.outcome = Refuse{
+            ipam::Denial::AddressOutOfRange,
+            {{WaitKey::Kind::pool, pool->meta.name}},
+            fmt::format(
+                "Pod {}: IPPool {} belongs to Subnet {}, but the pod is bound to Subnet {}; name a pool of that subnet",
+                pod_.meta.key(), pool->meta.name, pool->subnet, subnet)};
         return out;
       }
       bind.pool = pool->meta.name;
@@ -211,10 +233,13 @@ class Decider {
       }
     } else if (bind.fixed.empty()) {
       const auto pools = world_.pools(pod_.meta.ns, subnet);
-      const auto usable = std::ranges::find_if(pools, [&](const api::IpPool* pool) { return world_.has_room(subnet, request_.port, request_.only, pool->meta.name); });
+      const auto usable = std::ranges::find_if(pools, [&](const api::IpPool* pool) {
+        return world_.has_room(subnet, request_.port, request_.only, pool->meta.name);
+      });
       if (usable != pools.end()) bind.pool = (*usable)->meta.name;
       if (pools.empty() ? !world_.has_room(subnet, request_.port, request_.only, {}) : usable == pools.end()) {
-        room_wait(pools.empty() ? "Subnet " + subnet : fmt::format("the IPPools of namespace {} in Subnet {}", pod_.meta.ns, subnet));
+        room_wait(pools.empty() ? "Subnet " + subnet
+                                : fmt::format("the IPPools of namespace {} in Subnet {}", pod_.meta.ns, subnet));
         return out;
       }
     }
@@ -224,9 +249,13 @@ class Decider {
 
   [[nodiscard]] Candidate named(const std::string& name) const { return {name, world_.subnet(name)}; }
 
-  void note(std::string object, std::int64_t generation, std::string text) { chain_.push_back({std::move(object), generation, std::move(text)}); }
+  void note(std::string object, std::int64_t generation, std::string text) {
+    chain_.push_back({std::move(object), generation, std::move(text)});
+  }
 
-  Decision wait(Rule rule, std::set<WaitKey> keys, std::string for_what) { return finish({rule, Wait{std::move(keys), {}, std::move(for_what)}, {}}); }
+  Decision wait(Rule rule, std::set<WaitKey> keys, std::string for_what) {
+    return finish({rule, Wait{std::move(keys), {}, std::move(for_what)}, {}});
+  }
 
   Decision refuse(Rule rule, ipam::Denial denial, std::set<WaitKey> keys, std::string why) {
     return finish({rule, Refuse{denial, std::move(keys), std::move(why)}, {}});
@@ -256,17 +285,26 @@ std::optional<Rule> rule_from(std::string_view text) {
 
 std::string to_string(const WaitKey& key) {
   switch (key.kind) {
-    case WaitKey::Kind::subnet: return "subnet/" + key.name;
-    case WaitKey::Kind::room: return "room/" + key.name;
-    case WaitKey::Kind::pool: return "ippool/" + key.name;
-    case WaitKey::Kind::network: return "network/" + key.name;
-    case WaitKey::Kind::vpc: return "vpc/" + key.name;
-    case WaitKey::Kind::namespace_: return "namespace/" + key.name;
-    case WaitKey::Kind::fresh_read: return "fresh-read/" + key.name;
+    case WaitKey::Kind::subnet:
+      return "subnet/" + key.name;
+    case WaitKey::Kind::room:
+      return "room/" + key.name;
+    case WaitKey::Kind::pool:
+      return "ippool/" + key.name;
+    case WaitKey::Kind::network:
+      return "network/" + key.name;
+    case WaitKey::Kind::vpc:
+      return "vpc/" + key.name;
+    case WaitKey::Kind::namespace_:
+      return "namespace/" + key.name;
+    case WaitKey::Kind::fresh_read:
+      return "fresh-read/" + key.name;
   }
   return key.name;
 }
 
-Decision decide(const api::Pod& pod, const NetworkRequest& request, const Knowledge& knowledge) { return Decider(pod, request, knowledge).run(); }
+Decision decide(const api::Pod& pod, const NetworkRequest& request, const Knowledge& knowledge) {
+  return Decider(pod, request, knowledge).run();
+}
 
 }  // namespace berth::binding

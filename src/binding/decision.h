@@ -1,7 +1,7 @@
 #pragma once
 
-// The binding decision (ARCHITECTURE.md, "The decision"): which subnet a network of a pod gets, or what it waits for, or why
-// it cannot be. A pure function; the chain of reasons comes with it.
+// The binding decision (ARCHITECTURE.md, "The decision"): which subnet a network of a pod gets, or what it waits for,
+// or why it cannot be. A pure function; the chain of reasons comes with it.
 
 #include <compare>
 #include <optional>
@@ -29,20 +29,21 @@ enum class Rule {
   attachment,         // attachment networks: named on the pod, else the oldest of the provider
 };
 [[nodiscard]] std::string_view to_string(Rule rule);
-// Rules whose outcome an arrival can overrule: taken only on fresh knowledge; wired pods under them may turn out misplaced.
+// Rules whose outcome an arrival can overrule: taken only on fresh knowledge; wired pods under them may turn out
+// misplaced.
 [[nodiscard]] inline bool is_fallback(Rule rule) { return rule == Rule::vpc_default || rule == Rule::cluster_default; }
 [[nodiscard]] std::optional<Rule> rule_from(std::string_view text);
 
 // What a waiting pod is woken by.
 struct WaitKey {
   enum class Kind {
-    subnet,       // that Subnet appears, becomes ready, or changes
-    room,         // an address of that Subnet is released
-    pool,         // that IPPool appears or changes
-    network,      // that NetworkAttachmentDefinition ("ns/name") appears
-    vpc,          // that Vpc changes
-    namespace_,   // the binding of that Namespace changes: its annotations, labels, claims
-    fresh_read,   // a consistent read for that Namespace ends
+    subnet,      // that Subnet appears, becomes ready, or changes
+    room,        // an address of that Subnet is released
+    pool,        // that IPPool appears or changes
+    network,     // that NetworkAttachmentDefinition ("ns/name") appears
+    vpc,         // that Vpc changes
+    namespace_,  // the binding of that Namespace changes: its annotations, labels, claims
+    fresh_read,  // a consistent read for that Namespace ends
   };
   Kind kind = Kind::namespace_;
   std::string name;
@@ -55,7 +56,8 @@ struct Bind {
   std::string subnet_uid;
   std::string pool;  // empty: outside all pools
   std::vector<net::Address> fixed;
-  std::vector<std::vector<net::Address>> alternatives;  // a literal pool's entries that lie in the subnet; one of them is taken
+  std::vector<std::vector<net::Address>>
+      alternatives;  // a literal pool's entries that lie in the subnet; one of them is taken
 };
 
 struct Wait {

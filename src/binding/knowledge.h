@@ -19,7 +19,7 @@ struct SubnetView {
   const api::Subnet* object = nullptr;  // owned by the Knowledge, valid for the turn
   bool ready = false;                   // valid, programmed in OVN, not terminating
   std::string unready;                  // why not, for people
-  std::vector<net::Cidr> cidrs;         // in force; of a Subnet that is not ready what its text says, empty if that is no CIDR
+  std::vector<net::Cidr> cidrs;  // in force; of a Subnet that is not ready what its text says, empty if that is no CIDR
 
   [[nodiscard]] const std::string& name() const { return object->meta.name; }
   [[nodiscard]] bool contains(const net::Address& address) const;
@@ -33,23 +33,25 @@ class Knowledge {
   [[nodiscard]] virtual TimePoint now() const = 0;
 
   [[nodiscard]] virtual const api::Namespace* find_namespace(const std::string& ns) const = 0;
-  [[nodiscard]] virtual const api::NetworkAttachmentDefinition* find_network(const std::string& ns, const std::string& name) const = 0;
+  [[nodiscard]] virtual const api::NetworkAttachmentDefinition* find_network(const std::string& ns,
+                                                                             const std::string& name) const = 0;
   [[nodiscard]] virtual const api::IpPool* find_pool(const std::string& name) const = 0;
 
   [[nodiscard]] virtual std::optional<SubnetView> subnet(const std::string& name) const = 0;
   // Both by age, then name, each once.
-  [[nodiscard]] virtual std::vector<SubnetView> claimants(const std::string& ns) const = 0;        // of provider "ovn"
+  [[nodiscard]] virtual std::vector<SubnetView> claimants(const std::string& ns) const = 0;  // of provider "ovn"
   [[nodiscard]] virtual std::vector<SubnetView> of_provider(const std::string& provider) const = 0;
   // Pools in that subnet that list the namespace, by age, then name.
-  [[nodiscard]] virtual std::vector<const api::IpPool*> pools(const std::string& ns, const std::string& subnet) const = 0;
+  [[nodiscard]] virtual std::vector<const api::IpPool*> pools(const std::string& ns,
+                                                              const std::string& subnet) const = 0;
   // The oldest custom Vpc that lists the namespace; null: none.
   [[nodiscard]] virtual const api::Vpc* vpc_of(const std::string& ns) const = 0;
   // Subnets of a Vpc that say default: true, by age, then name.
   [[nodiscard]] virtual std::vector<SubnetView> defaults_of(const std::string& vpc) const = 0;
 
   // Whether a draw would succeed; a port that holds an address there already has room.
-  [[nodiscard]] virtual bool has_room(const std::string& subnet, const std::string& port, std::optional<net::Family> only,
-                                      const std::string& pool) const = 0;
+  [[nodiscard]] virtual bool has_room(const std::string& subnet, const std::string& port,
+                                      std::optional<net::Family> only, const std::string& pool) const = 0;
 
   // What is expected for a namespace though no object says so yet (a Helm release under way); none: nothing.
   [[nodiscard]] virtual std::optional<std::string> inferred_expectation(const std::string& ns) const = 0;

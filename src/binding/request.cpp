@@ -1,8 +1,8 @@
 #include "binding/request.h"
 
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "api/annotations.h"
 #include "api/ip.h"
@@ -32,12 +32,16 @@ class Reader {
     return text && !text->empty() ? text : std::nullopt;
   }
 
-  [[nodiscard]] tl::unexpected<Error> bad(std::string_view suffix, std::string_view text, std::string_view remedy) const {
-    return fail(ErrorCode::invalid, fmt::format("Pod {}: annotation {} \"{}\": {}", pod_.meta.key(), api::annotation_key(provider_, suffix), text, remedy));
+  [[nodiscard]] tl::unexpected<Error> bad(std::string_view suffix, std::string_view text,
+                                          std::string_view remedy) const {
+    return fail(ErrorCode::invalid, fmt::format("Pod {}: annotation {} \"{}\": {}", pod_.meta.key(),
+                                                api::annotation_key(provider_, suffix), text, remedy));
   }
 
   // "a" or "a/prefix"
-  [[nodiscard]] static Result<net::Address> address(const std::string& item) { return net::Address::parse(item.substr(0, item.find('/'))); }
+  [[nodiscard]] static Result<net::Address> address(const std::string& item) {
+    return net::Address::parse(item.substr(0, item.find('/')));
+  }
 
   [[nodiscard]] Status read_addresses(NetworkRequest& out, const api::NetworkSelection* selection) const {
     std::vector<std::string> items;
@@ -54,7 +58,8 @@ class Reader {
     }
     std::ranges::sort(out.addresses);
     const auto same = std::ranges::adjacent_find(out.addresses, {}, &net::Address::family);
-    if (same != out.addresses.end()) return bad(api::suffix::kIpAddress, text.value_or(""), "at most one address of each family");
+    if (same != out.addresses.end())
+      return bad(api::suffix::kIpAddress, text.value_or(""), "at most one address of each family");
     return {};
   }
 
@@ -64,7 +69,8 @@ class Reader {
     if (!text) return {};
     const auto mac = net::Mac::parse(*text);
     if (!mac) return bad(api::suffix::kMacAddress, *text, mac.error().message);
-    if (mac->is_none() || mac->is_multicast()) return bad(api::suffix::kMacAddress, *text, "must be a unicast address, such as 00:00:00:53:6b:b6");
+    if (mac->is_none() || mac->is_multicast())
+      return bad(api::suffix::kMacAddress, *text, "must be a unicast address, such as 00:00:00:53:6b:b6");
     out.mac = *mac;
     return {};
   }
@@ -75,7 +81,8 @@ class Reader {
     if (*text != "ipv4" && *text != "ipv6") return bad(api::suffix::kIpFamily, *text, "must be ipv4 or ipv6");
     out.only = *text == "ipv4" ? net::Family::v4 : net::Family::v6;
     for (const net::Address& a : out.addresses) {
-      if (a.family() != *out.only) return bad(api::suffix::kIpFamily, *text, fmt::format("contradicts the address {}; remove one", a.to_string()));
+      if (a.family() != *out.only)
+        return bad(api::suffix::kIpFamily, *text, fmt::format("contradicts the address {}; remove one", a.to_string()));
     }
     return {};
   }

@@ -16,14 +16,14 @@
 namespace berth::binding {
 
 struct NetworkRequest {
-  std::string provider;                // "ovn", or "<nad>.<ns>.ovn"
-  std::string port;                    // name of its port and IP object
-  std::optional<std::string> subnet;   // <provider>/logical_switch
-  std::optional<std::string> pool;     // <provider>/ip_pool naming one IPPool
-  std::vector<net::Address> addresses; // <provider>/ip_address, IPv4 first
+  std::string provider;                                 // "ovn", or "<nad>.<ns>.ovn"
+  std::string port;                                     // name of its port and IP object
+  std::optional<std::string> subnet;                    // <provider>/logical_switch
+  std::optional<std::string> pool;                      // <provider>/ip_pool naming one IPPool
+  std::vector<net::Address> addresses;                  // <provider>/ip_address, IPv4 first
   std::vector<std::vector<net::Address>> literal_pool;  // <provider>/ip_pool listing addresses, one entry a pod
-  std::optional<net::Family> only;     // <provider>/ip_family
-  net::Mac mac;                        // <provider>/mac_address
+  std::optional<net::Family> only;                      // <provider>/ip_family
+  net::Mac mac;                                         // <provider>/mac_address
   [[nodiscard]] bool is_default() const;
 };
 
@@ -35,8 +35,8 @@ struct MissingNetwork {
 
 using PodNetworks = std::vector<std::variant<NetworkRequest, MissingNetwork>>;
 
-// The pod's networks: the default one, then its attachments that are Berth's to serve. Error invalid: an annotation that
-// cannot be understood; it names annotation, value and remedy.
+// The pod's networks: the default one, then its attachments that are Berth's to serve. Error invalid: an annotation
+// that cannot be understood; it names annotation, value and remedy.
 [[nodiscard]] Result<PodNetworks> networks_of(const api::Pod& pod, const Knowledge& knowledge);
 
 }  // namespace berth::binding

@@ -13,8 +13,9 @@ namespace berth::engine {
 namespace {
 
 // What the engine keeps a copy of. Attachment networks may be of a kind that the cluster does not have: not waited for.
-constexpr std::array kWatched{api::Kind::namespace_, api::Kind::vpc,  api::Kind::subnet, api::Kind::ip_pool,     api::Kind::ip,
-                              api::Kind::node,       api::Kind::stateful_set, api::Kind::pod, api::Kind::network_attachment_definition};
+constexpr std::array kWatched{api::Kind::namespace_,   api::Kind::vpc, api::Kind::subnet,
+                              api::Kind::ip_pool,      api::Kind::ip,  api::Kind::node,
+                              api::Kind::stateful_set, api::Kind::pod, api::Kind::network_attachment_definition};
 constexpr api::Kind kOptional = api::Kind::network_attachment_definition;
 
 constexpr Duration kFirstRetry = std::chrono::milliseconds(50);
@@ -26,7 +27,9 @@ std::uint64_t number(std::string_view text) {
   return out;
 }
 
-bool outcome_unknown(const Error& error) { return error.code == ErrorCode::unavailable || error.code == ErrorCode::timeout || error.code == ErrorCode::internal; }
+bool outcome_unknown(const Error& error) {
+  return error.code == ErrorCode::unavailable || error.code == ErrorCode::timeout || error.code == ErrorCode::internal;
+}
 
 std::string name_of(const api::Request& request) {
   if (!request.name.empty() || !request.body.is_object()) return request.name;
@@ -43,8 +46,15 @@ struct FreshRead {
   bool failed = false;
 };
 
-Engine::Engine(Scheduler& scheduler, Random& random, kube::Transport& transport, ovn::Northbound& northbound, Options options, Hooks hooks)
-    : scheduler_(scheduler), random_(random), transport_(transport), northbound_(northbound), options_(std::move(options)), hooks_(std::move(hooks)), world_(options_.settings) {}
+Engine::Engine(Scheduler& scheduler, Random& random, kube::Transport& transport, ovn::Northbound& northbound,
+               Options options, Hooks hooks)
+    : scheduler_(scheduler),
+      random_(random),
+      transport_(transport),
+      northbound_(northbound),
+      options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      world_(options_.settings) {}
 
 Engine::~Engine() {
   *alive_ = false;
@@ -73,7 +83,9 @@ void Engine::start(std::uint64_t epoch) {
   scheduler_.after(options_.sweep_interval, guarded([this] { sweep(); }));
 }
 
-bool Engine::quiet() const { return running_ && !world_.has_dirty() && in_flight_.empty() && !read_in_flight_ && read_wanted_.empty(); }
+bool Engine::quiet() const {
+  return running_ && !world_.has_dirty() && in_flight_.empty() && !read_in_flight_ && read_wanted_.empty();
+}
 
 // ---- Getting in sync
 
@@ -109,25 +121,26 @@ void Engine::on_ovn_synced() {
   }
   ovn_ = Ovn::fencing;
   northbound_.raise_epoch(epoch_, guarded([this](Status status) {
-    if (!status && status.error().code == ErrorCode::fenced) {
-      fenced_ = true;
-      running_ = false;
-      if (hooks_.on_fenced) hooks_.on_fenced(status.error());
-      return;
-    }
-    if (!status) {
-      log::warn("cannot write the epoch to OVN; trying again", {{"error", status.error().message}});
-      if (ovn_ == Ovn::fencing) {
-        scheduler_.after(kFirstRetry * 10, guarded([this] {
-          if (ovn_ == Ovn::fencing) on_ovn_synced();
-        }));
-      }
-      return;
-    }
-    ovn_ = Ovn::ready;
-    watch_everything();
-    run_if_ready();
-  }));
+                            if (!status && status.error().code == ErrorCode::fenced) {
+                              fenced_ = true;
+                              running_ = false;
+                              if (hooks_.on_fenced) hooks_.on_fenced(status.error());
+                              return;
+                            }
+                            if (!status) {
+                              log::warn("cannot write the epoch to OVN; trying again",
+                                        {{"error", status.error().message}});
+                              if (ovn_ == Ovn::fencing) {
+                                scheduler_.after(kFirstRetry * 10, guarded([this] {
+                                                   if (ovn_ == Ovn::fencing) on_ovn_synced();
+                                                 }));
+                              }
+                              return;
+                            }
+                            ovn_ = Ovn::ready;
+                            watch_everything();
+                            run_if_ready();
+                          }));
 }
 
 // Only after the epoch is raised: what is listed then contains every write of the leader before.
@@ -140,10 +153,13 @@ void Engine::watch_everything() {
     sink.on_event = guarded([this, kind](kube::ReflectorEvent event) { on_kube(kind, std::move(event)); });
     sink.on_error = guarded([kind](const Error& error) {
       const auto level = kind == kOptional ? log::Level::debug : log::Level::warn;
-      log::write(level, "cannot list or watch; trying again", {{"kind", std::string(api::resource_of(kind).name)}, {"error", error.message}});
+      log::write(level, "cannot list or watch; trying again",
+                 {{"kind", std::string(api::resource_of(kind).name)}, {"error", error.message}});
     });
-    sink.on_recovered = guarded([kind] { log::info("listing and watching again", {{"kind", std::string(api::resource_of(kind).name)}}); });
-    reflectors_.push_back(std::make_unique<kube::Reflector>(transport_, scheduler_, random_, std::move(options), std::move(sink)));
+    sink.on_recovered = guarded(
+        [kind] { log::info("listing and watching again", {{"kind", std::string(api::resource_of(kind).name)}}); });
+    reflectors_.push_back(
+        std::make_unique<kube::Reflector>(transport_, scheduler_, random_, std::move(options), std::move(sink)));
     reflectors_.back()->start();
   }
 }
@@ -214,14 +230,14 @@ void Engine::carry_out(const world::Key& key, reconcile::Plan plan) {
   in_flight_.emplace(key, InFlight{std::move(plan), 0});
   if (changes.empty()) return send_next_write(key);
   northbound_.commit(std::move(changes), guarded([this, key](Status status) {
-    if (status) return send_next_write(key);
-    if (status.error().code == ErrorCode::fenced && !fenced_) {
-      fenced_ = true;
-      running_ = false;
-      if (hooks_.on_fenced) hooks_.on_fenced(status.error());
-    }
-    finish(key, &status.error());
-  }));
+                       if (status) return send_next_write(key);
+                       if (status.error().code == ErrorCode::fenced && !fenced_) {
+                         fenced_ = true;
+                         running_ = false;
+                         if (hooks_.on_fenced) hooks_.on_fenced(status.error());
+                       }
+                       finish(key, &status.error());
+                     }));
 }
 
 void Engine::send_next_write(const world::Key& key) {
@@ -231,7 +247,9 @@ void Engine::send_next_write(const world::Key& key) {
     if (const Status allowed = hooks_.may_write(); !allowed) return finish(key, &allowed.error());
   }
   const api::Request request = flight.plan.writes[flight.next_write++];
-  transport_.send(request, guarded([this, key, request](Result<boost::json::value> reply) { on_written(key, request, std::move(reply)); }));
+  transport_.send(request, guarded([this, key, request](Result<boost::json::value> reply) {
+                    on_written(key, request, std::move(reply));
+                  }));
 }
 
 void Engine::on_written(const world::Key& key, const api::Request& request, Result<boost::json::value> reply) {
@@ -242,7 +260,8 @@ void Engine::on_written(const world::Key& key, const api::Request& request, Resu
   const Error& error = reply.error();
   const bool outdated = error.code == ErrorCode::conflict || error.code == ErrorCode::already_exists;
   if (outdated || outcome_unknown(error)) {
-    if (!outdated) log::warn("an API write has no known outcome; reading", {{"key", to_string(key)}, {"error", error.message}});
+    if (!outdated)
+      log::warn("an API write has no known outcome; reading", {{"key", to_string(key)}, {"error", error.message}});
     return clear_up(key, request);
   }
   finish(key, &error);
@@ -265,17 +284,17 @@ void Engine::learn(const api::Request& request, const boost::json::value& reply)
 void Engine::clear_up(const world::Key& key, const api::Request& request) {
   api::Request get{api::Verb::get, request.kind, request.ns, name_of(request), "", {}, "", ""};
   transport_.send(get, guarded([this, key, request, get](Result<boost::json::value> reply) {
-    if (reply) {
-      learn(get, *reply);
-      const Error conflict{ErrorCode::conflict, "the object had changed"};
-      return finish(key, &conflict);
-    }
-    if (outcome_unknown(reply.error())) {
-      scheduler_.after(kFirstRetry * 10, guarded([this, key, request] { clear_up(key, request); }));
-      return;
-    }
-    finish(key, &reply.error());
-  }));
+                    if (reply) {
+                      learn(get, *reply);
+                      const Error conflict{ErrorCode::conflict, "the object had changed"};
+                      return finish(key, &conflict);
+                    }
+                    if (outcome_unknown(reply.error())) {
+                      scheduler_.after(kFirstRetry * 10, guarded([this, key, request] { clear_up(key, request); }));
+                      return;
+                    }
+                    finish(key, &reply.error());
+                  }));
 }
 
 void Engine::finish(const world::Key& key, const Error* failure) {
@@ -292,8 +311,10 @@ void Engine::finish(const world::Key& key, const Error* failure) {
 
 void Engine::retry_later(const world::Key& key, const Error& failure) {
   const int tries = failures_[key]++;
-  const bool expected = failure.code == ErrorCode::conflict || failure.code == ErrorCode::not_found || failure.code == ErrorCode::fenced;
-  log::write(expected ? log::Level::debug : log::Level::warn, "a step failed; trying again", {{"key", to_string(key)}, {"error", failure.message}});
+  const bool expected =
+      failure.code == ErrorCode::conflict || failure.code == ErrorCode::not_found || failure.code == ErrorCode::fenced;
+  log::write(expected ? log::Level::debug : log::Level::warn, "a step failed; trying again",
+             {{"key", to_string(key)}, {"error", failure.message}});
   Duration delay = std::min(kLongestRetry, kFirstRetry * (1 << std::min(tries, 10)));
   delay += Duration(static_cast<Duration::rep>(random_() % static_cast<std::uint64_t>(delay.count() / 4 + 1)));
   wake_at(key, scheduler_.now() + delay);
@@ -307,10 +328,10 @@ void Engine::wake_at(const world::Key& key, TimePoint when) {
   }
   const Duration delay = std::max(Duration::zero(), when - scheduler_.now());
   const auto timer = scheduler_.after(delay, guarded([this, key] {
-    wake_timers_.erase(key);
-    world_.mark_dirty(key);
-    schedule_turn();
-  }));
+                                        wake_timers_.erase(key);
+                                        world_.mark_dirty(key);
+                                        schedule_turn();
+                                      }));
   wake_timers_.emplace(key, std::pair(when, timer));
 }
 
@@ -318,18 +339,18 @@ void Engine::prove_pod(const world::Key& key, const std::string& pod, const std:
   const auto slash = pod.find('/');
   api::Request get{api::Verb::get, api::Kind::pod, pod.substr(0, slash), pod.substr(slash + 1), "", {}, "", ""};
   transport_.send(get, guarded([this, key, pod, uid](Result<boost::json::value> reply) {
-    if (reply && reply->is_object()) {
-      const api::ObjectMeta meta = api::ObjectMeta::parse(reply->get_object());
-      world_.affirm_pod(reply->get_object());
-      if (meta.uid != uid) world_.prove_gone(pod, uid);
-      return finish(key, nullptr);
-    }
-    if (reply.error().code == ErrorCode::not_found) {
-      world_.prove_gone(pod, uid);
-      return finish(key, nullptr);
-    }
-    finish(key, &reply.error());
-  }));
+                    if (reply && reply->is_object()) {
+                      const api::ObjectMeta meta = api::ObjectMeta::parse(reply->get_object());
+                      world_.affirm_pod(reply->get_object());
+                      if (meta.uid != uid) world_.prove_gone(pod, uid);
+                      return finish(key, nullptr);
+                    }
+                    if (reply.error().code == ErrorCode::not_found) {
+                      world_.prove_gone(pod, uid);
+                      return finish(key, nullptr);
+                    }
+                    finish(key, &reply.error());
+                  }));
 }
 
 // ---- Consistent reads
@@ -339,9 +360,9 @@ void Engine::start_fresh_read() {
   const TimePoint now = scheduler_.now();
   const Duration wait = last_read_ ? *last_read_ + options_.fresh_read_interval - now : Duration::zero();
   read_timer_ = scheduler_.after(std::max(Duration::zero(), wait), guarded([this] {
-    read_timer_ = 0;
-    send_fresh_read();
-  }));
+                                   read_timer_ = 0;
+                                   send_fresh_read();
+                                 }));
 }
 
 void Engine::send_fresh_read() {
@@ -353,15 +374,20 @@ void Engine::send_fresh_read() {
   last_read_ = scheduler_.now();
   for (const api::Kind kind : {api::Kind::subnet, api::Kind::vpc, api::Kind::ip_pool}) {
     transport_.send({api::Verb::list, kind, "", "", "", {}, "", ""},
-                    guarded([this, read, kind](Result<boost::json::value> reply) { on_fresh_part(read, kind, "", std::move(reply)); }));
+                    guarded([this, read, kind](Result<boost::json::value> reply) {
+                      on_fresh_part(read, kind, "", std::move(reply));
+                    }));
   }
   for (const std::string& ns : read->namespaces) {
     transport_.send({api::Verb::list, api::Kind::namespace_, "", "", "", {}, "", "metadata.name=" + ns},
-                    guarded([this, read, ns](Result<boost::json::value> reply) { on_fresh_part(read, api::Kind::namespace_, ns, std::move(reply)); }));
+                    guarded([this, read, ns](Result<boost::json::value> reply) {
+                      on_fresh_part(read, api::Kind::namespace_, ns, std::move(reply));
+                    }));
   }
 }
 
-void Engine::on_fresh_part(const std::shared_ptr<FreshRead>& read, api::Kind kind, const std::string& ns, Result<boost::json::value> reply) {
+void Engine::on_fresh_part(const std::shared_ptr<FreshRead>& read, api::Kind kind, const std::string& ns,
+                           Result<boost::json::value> reply) {
   const api::JsonArray* items = reply && reply->is_object() ? api::find_array(reply->get_object(), {"items"}) : nullptr;
   if (items == nullptr) {
     read->failed = true;
@@ -394,7 +420,8 @@ void Engine::audit() {
     ++world_.counters.wrong_subnet_delivered;
     log::error("an address was delivered that should not have been", {{"finding", *finding}});
     const api::Ip* ip = world_.ips().find(port);
-    if (hooks_.on_event && ip != nullptr) hooks_.on_event({api::Kind::pod, ip->pod_ns, ip->pod_name, ip->pod_uid, true, "WrongSubnetDelivered", *finding});
+    if (hooks_.on_event && ip != nullptr)
+      hooks_.on_event({api::Kind::pod, ip->pod_ns, ip->pod_name, ip->pod_uid, true, "WrongSubnetDelivered", *finding});
   }
 }
 
@@ -409,8 +436,9 @@ void Engine::sweep() {
     }
     const api::Pod* pod = world_.pods().find(pod_key);
     if (pod == nullptr || !hooks_.on_event) continue;
-    hooks_.on_event({api::Kind::pod, pod->meta.ns, pod->meta.name, pod->meta.uid, false, "WaitingForSubnet",
-                     "waiting for " + waiting.for_what + " (" + api::format_duration(world_.now() - waiting.since) + " so far)"});
+    hooks_.on_event(
+        {api::Kind::pod, pod->meta.ns, pod->meta.name, pod->meta.uid, false, "WaitingForSubnet",
+         "waiting for " + waiting.for_what + " (" + api::format_duration(world_.now() - waiting.since) + " so far)"});
   }
   for (const std::string& pod_key : missed) {
     ++world_.counters.missed_wakeups;

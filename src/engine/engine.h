@@ -1,10 +1,10 @@
 #pragma once
 
-// The loop: events in, world updated, dirty keys reconciled, Plans carried out, results back in as events. One thread (the
-// Scheduler's) runs all of it; transports do their I/O elsewhere. The simulator runs this very class.
+// The loop: events in, world updated, dirty keys reconciled, Plans carried out, results back in as events. One thread
+// (the Scheduler's) runs all of it; transports do their I/O elsewhere. The simulator runs this very class.
 //
-// An Engine lives for one leadership, from start() to destruction. Destroying it at any moment is like a crash: whatever was
-// under way is found again by the next one.
+// An Engine lives for one leadership, from start() to destruction. Destroying it at any moment is like a crash:
+// whatever was under way is found again by the next one.
 
 #include <cstdint>
 #include <functional>
@@ -42,13 +42,14 @@ struct Hooks {
 class Engine {
  public:
   // All references must outlive the engine. northbound must not have been started.
-  Engine(Scheduler& scheduler, Random& random, kube::Transport& transport, ovn::Northbound& northbound, Options options, Hooks hooks);
+  Engine(Scheduler& scheduler, Random& random, kube::Transport& transport, ovn::Northbound& northbound, Options options,
+         Hooks hooks);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Connects to OVN, raises its epoch, lists everything, rebuilds what is held, and only then decides and writes. Whatever is
-  // down is waited for and said in the log; it goes on by itself.
+  // Connects to OVN, raises its epoch, lists everything, rebuilds what is held, and only then decides and writes.
+  // Whatever is down is waited for and said in the log; it goes on by itself.
   void start(std::uint64_t epoch);
 
   [[nodiscard]] const world::World& world() const { return world_; }
@@ -80,7 +81,8 @@ class Engine {
   void send_next_write(const world::Key& key);
   void on_written(const world::Key& key, const api::Request& request, Result<boost::json::value> reply);
   void learn(const api::Request& request, const boost::json::value& reply);
-  // Reads the object of a write whose outcome is unknown, or that was refused for being out of date, until the server answers.
+  // Reads the object of a write whose outcome is unknown, or that was refused for being out of date, until the server
+  // answers.
   void clear_up(const world::Key& key, const api::Request& request);
   void finish(const world::Key& key, const Error* failure);
   void retry_later(const world::Key& key, const Error& failure);
@@ -89,7 +91,8 @@ class Engine {
 
   void start_fresh_read();
   void send_fresh_read();
-  void on_fresh_part(const std::shared_ptr<struct FreshRead>& read, api::Kind kind, const std::string& ns, Result<boost::json::value> reply);
+  void on_fresh_part(const std::shared_ptr<struct FreshRead>& read, api::Kind kind, const std::string& ns,
+                     Result<boost::json::value> reply);
 
   void audit();
   void sweep();

@@ -6,7 +6,9 @@ namespace berth::reconcile {
 namespace {
 
 void describe(const world::World& world, const Granted& granted, std::map<std::string, std::string>& out) {
-  const auto set = [&](std::string_view suffix, std::string value) { out[api::annotation_key(granted.provider, suffix)] = std::move(value); };
+  const auto set = [&](std::string_view suffix, std::string value) {
+    out[api::annotation_key(granted.provider, suffix)] = std::move(value);
+  };
   const api::Subnet* subnet = world.subnets().find(granted.ip.subnet);
   const world::SubnetState& state = world.subnet_state(granted.ip.subnet);
   set(api::suffix::kIpAddress, api::to_string(granted.ip.addresses));

@@ -17,10 +17,13 @@ struct Granted {
   api::Ip ip;
 };
 
-// The merge patch for metadata.annotations that makes the pod say these grants, with their binding record; empty if it does.
-[[nodiscard]] api::JsonObject announcement(const world::World& world, const api::Pod& pod, const std::vector<Granted>& grants);
+// The merge patch for metadata.annotations that makes the pod say these grants, with their binding record; empty if it
+// does.
+[[nodiscard]] api::JsonObject announcement(const world::World& world, const api::Pod& pod,
+                                           const std::vector<Granted>& grants);
 
-// The merge patch that takes back what Berth announced on this very pod; the user's own words are put back. Empty if there is nothing.
+// The merge patch that takes back what Berth announced on this very pod; the user's own words are put back. Empty if
+// there is nothing.
 [[nodiscard]] api::JsonObject withdrawal(const api::Pod& pod);
 
 }  // namespace berth::reconcile

@@ -13,8 +13,9 @@ api::Request create_ip(const api::Ip& ip) {
 }
 
 bool same_content(const api::Ip& is, const api::Ip& wanted) {
-  return is.subnet == wanted.subnet && is.addresses == wanted.addresses && is.mac == wanted.mac && is.owner == wanted.owner &&
-         is.subnet_uid == wanted.subnet_uid && is.pod_uid == wanted.pod_uid && is.pod_name == wanted.pod_name && is.pod_ns == wanted.pod_ns;
+  return is.subnet == wanted.subnet && is.addresses == wanted.addresses && is.mac == wanted.mac &&
+         is.owner == wanted.owner && is.subnet_uid == wanted.subnet_uid && is.pod_uid == wanted.pod_uid &&
+         is.pod_name == wanted.pod_name && is.pod_ns == wanted.pod_ns;
 }
 
 // The whole of spec, labels and annotations at once: another binding, or another incarnation of the owner.

@@ -31,7 +31,8 @@ std::vector<std::string> subnets_for(const world::World& world, const api::Names
   return {std::string(api::kDefaultSubnet)};
 }
 
-std::map<std::string, std::string> describe(const world::World& world, const api::Namespace& ns, const std::vector<std::string>& subnets) {
+std::map<std::string, std::string> describe(const world::World& world, const api::Namespace& ns,
+                                            const std::vector<std::string>& subnets) {
   std::map<std::string, std::string> out;
   const auto key = [](std::string_view suffix) { return api::annotation_key(api::kDefaultProvider, suffix); };
   if (!subnets.empty()) {
@@ -48,7 +49,8 @@ std::map<std::string, std::string> describe(const world::World& world, const api
   }
   std::vector<std::string> pools;
   for (const auto& [name, pool] : world.pools().all()) {
-    if (!pool.meta.deleting && std::ranges::find(pool.namespaces, ns.meta.name) != pool.namespaces.end()) pools.push_back(name);
+    if (!pool.meta.deleting && std::ranges::find(pool.namespaces, ns.meta.name) != pool.namespaces.end())
+      pools.push_back(name);
   }
   if (!pools.empty()) out[key(api::suffix::kIpPool)] = api::join(pools, ",");
   return out;
@@ -82,9 +84,11 @@ Plan reconcile_namespace(world::World& world, const std::string& name) {
   }
   if (record.wrote.empty() && !before) return plan;
   if (!before || !(*before == record)) {
-    annotations[api::kBindingAnnotation] = record.wrote.empty() ? api::JsonValue(nullptr) : api::JsonValue(record.to_string());
+    annotations[api::kBindingAnnotation] =
+        record.wrote.empty() ? api::JsonValue(nullptr) : api::JsonValue(record.to_string());
   }
-  if (!annotations.empty()) plan.writes.push_back(patch_annotations(api::Kind::namespace_, ns->meta, std::move(annotations)));
+  if (!annotations.empty())
+    plan.writes.push_back(patch_annotations(api::Kind::namespace_, ns->meta, std::move(annotations)));
   return plan;
 }
 

@@ -8,7 +8,9 @@ namespace {
 
 api::JsonObject announcement(const world::World& world, const api::Node& node, const api::Ip& ip) {
   std::map<std::string, std::string> wanted;
-  const auto set = [&](std::string_view suffix, std::string value) { wanted[api::annotation_key(api::kDefaultProvider, suffix)] = std::move(value); };
+  const auto set = [&](std::string_view suffix, std::string value) {
+    wanted[api::annotation_key(api::kDefaultProvider, suffix)] = std::move(value);
+  };
   const world::SubnetState& join = world.subnet_state(std::string(api::kJoinSubnet));
   set(api::suffix::kIpAddress, api::to_string(ip.addresses));
   set(api::suffix::kMacAddress, ip.mac.to_string());
@@ -44,7 +46,8 @@ Plan reconcile_node(world::World& world, const std::string& name, Random& random
   if (!view || !view->ready || allocator == nullptr) return plan;  // its readiness marks all nodes
   const auto lease = allocator->acquire({port, {}, {}, {}, {}}, random);
   if (!lease) {
-    plan.events.push_back({api::Kind::node, "", name, node->meta.uid, true, "AcquireAddressFailed", lease.error().message});
+    plan.events.push_back(
+        {api::Kind::node, "", name, node->meta.uid, true, "AcquireAddressFailed", lease.error().message});
     return plan;
   }
   world.note_reservation({world::KeyKind::node, name}, port);

@@ -1,7 +1,8 @@
 #pragma once
 
-// What a reconciler wants done: the next step towards what is wanted for one key, as a value. The engine carries it out and
-// calls the reconciler again with what came of it. A Plan is never kept: after a crash, the next reconcile finds the rest.
+// What a reconciler wants done: the next step towards what is wanted for one key, as a value. The engine carries it out
+// and calls the reconciler again with what came of it. A Plan is never kept: after a crash, the next reconcile finds
+// the rest.
 
 #include <optional>
 #include <string>
@@ -21,21 +22,22 @@ struct EventNote {
   std::string name;
   std::string uid;
   bool warning = false;
-  std::string reason;   // "WaitingForSubnet"
+  std::string reason;  // "WaitingForSubnet"
   std::string message;
 };
 
 struct Plan {
-  // Carried out in this order; a failure ends the Plan. ovn is one fenced transaction; each write is sent when the one before
-  // has succeeded. A write whose outcome stays unknown is cleared up by reading the object before the key is looked at again.
+  // Carried out in this order; a failure ends the Plan. ovn is one fenced transaction; each write is sent when the one
+  // before has succeeded. A write whose outcome stays unknown is cleared up by reading the object before the key is
+  // looked at again.
   std::vector<world::OvnChange> ovn;
   std::vector<api::Request> writes;
 
-  std::vector<EventNote> events;           // at once, best effort
-  std::optional<std::string> fresh_read;   // a consistent read that covers this Namespace, coalesced with others'
-  std::optional<std::string> prove_pod;    // "ns/name": ask the API server whether this pod, of prove_uid, is gone
+  std::vector<EventNote> events;          // at once, best effort
+  std::optional<std::string> fresh_read;  // a consistent read that covers this Namespace, coalesced with others'
+  std::optional<std::string> prove_pod;   // "ns/name": ask the API server whether this pod, of prove_uid, is gone
   std::string prove_uid;
-  std::optional<TimePoint> wake_at;        // look at the key again then
+  std::optional<TimePoint> wake_at;  // look at the key again then
 
   // True if the Plan changes something outside: the key is looked at again when it is done.
   [[nodiscard]] bool acts() const { return !ovn.empty() || !writes.empty() || prove_pod.has_value(); }
@@ -43,8 +45,8 @@ struct Plan {
   void wake_no_later_than(TimePoint t) { wake_at = wake_at ? std::min(*wake_at, t) : t; }
 };
 
-// One per kind of key. They read the world; the only things in it that they change are reservations (the allocators), the
-// readiness of subnets, and who waits.
+// One per kind of key. They read the world; the only things in it that they change are reservations (the allocators),
+// the readiness of subnets, and who waits.
 [[nodiscard]] Plan reconcile_system(world::World& world);
 [[nodiscard]] Plan reconcile_vpc(world::World& world, const std::string& name);
 [[nodiscard]] Plan reconcile_subnet(world::World& world, const std::string& name);

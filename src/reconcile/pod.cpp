@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "api/annotations.h"
 #include "binding/decision.h"
@@ -19,13 +19,16 @@ api::Owner owner_of(const api::Pod& pod) {
   const api::OwnerReference* controller = pod.meta.controller();
   if (controller != nullptr && controller->kind == "StatefulSet") {
     const auto dash = pod.meta.name.rfind('-');
-    if (dash != std::string::npos) return api::Owner::parse(fmt::format("statefulset/{}/{}", controller->uid, pod.meta.name.substr(dash + 1)));
+    if (dash != std::string::npos)
+      return api::Owner::parse(fmt::format("statefulset/{}/{}", controller->uid, pod.meta.name.substr(dash + 1)));
   }
   return {api::Owner::Kind::pod, pod.meta.uid, 0};
 }
 
 // The agent has claimed it, or the pod shows that it was wired already.
-bool is_wired(const api::Pod& pod, const api::Ip& ip) { return ip.claimed() || !pod.pod_ips.empty() || pod.container_started; }
+bool is_wired(const api::Pod& pod, const api::Ip& ip) {
+  return ip.claimed() || !pod.pod_ips.empty() || pod.container_started;
+}
 
 EventNote event_on(const api::Pod& pod, bool warning, std::string reason, std::string message) {
   return {api::Kind::pod, pod.meta.ns, pod.meta.name, pod.meta.uid, warning, std::move(reason), std::move(message)};
@@ -47,7 +50,9 @@ class LivePod {
     for (const auto& network : *networks) {
       if (const auto* missing = std::get_if<binding::MissingNetwork>(&network)) {
         const std::string name = missing->ns + "/" + missing->name;
-        waiting_.push_back({{{binding::WaitKey::Kind::network, name}}, {}, fmt::format("NetworkAttachmentDefinition {}, which does not exist yet", name)});
+        waiting_.push_back({{{binding::WaitKey::Kind::network, name}},
+                            {},
+                            fmt::format("NetworkAttachmentDefinition {}, which does not exist yet", name)});
         complete = false;
         continue;
       }
@@ -103,7 +108,9 @@ class LivePod {
     const auto& network = record->networks.at(request.provider);
     const api::Subnet* subnet = world_.subnets().find(network.subnet);
     if (subnet == nullptr || subnet->meta.uid != network.subnet_uid) return std::nullopt;
-    const auto said = [&](std::string_view suffix) { return pod_.meta.annotation(api::annotation_key(request.provider, suffix)).value_or(""); };
+    const auto said = [&](std::string_view suffix) {
+      return pod_.meta.annotation(api::annotation_key(request.provider, suffix)).value_or("");
+    };
     api::Ip ip = blank(request);
     ip.subnet = network.subnet;
     ip.subnet_uid = network.subnet_uid;
@@ -133,18 +140,21 @@ class LivePod {
   // An IP object of an earlier incarnation of this name, whose address fits the decision.
   [[nodiscard]] bool may_take_over(const api::Ip& ip, const NetworkRequest& request, const Decision& decision) const {
     const binding::Bind* bind = decision.bind();
-    if (bind == nullptr || ip.meta.deleting || ip.subnet != bind->subnet || ip.subnet_uid != bind->subnet_uid) return false;
+    if (bind == nullptr || ip.meta.deleting || ip.subnet != bind->subnet || ip.subnet_uid != bind->subnet_uid)
+      return false;
     return satisfies(ip, request, *bind);
   }
 
   [[nodiscard]] static bool satisfies(const api::Ip& ip, const NetworkRequest& request, const binding::Bind& bind) {
     if (!request.mac.is_none() && request.mac != ip.mac) return false;
-    return std::ranges::all_of(bind.fixed, [&](const net::Address& a) { return std::ranges::find(ip.addresses, a) != ip.addresses.end(); });
+    return std::ranges::all_of(
+        bind.fixed, [&](const net::Address& a) { return std::ranges::find(ip.addresses, a) != ip.addresses.end(); });
   }
 
   bool keep_or_rebind(const NetworkRequest& request, const Decision& decision, const api::Ip& ip) {
     const binding::Bind* bind = decision.bind();
-    const bool same = bind != nullptr && bind->subnet == ip.subnet && bind->subnet_uid == ip.subnet_uid && lies_in_force(ip);
+    const bool same =
+        bind != nullptr && bind->subnet == ip.subnet && bind->subnet_uid == ip.subnet_uid && lies_in_force(ip);
     const bool wired = is_wired(pod_, ip);
     if (same || wired || !world_.safeguards().confirm) {
       if (same) world_.set_displaced(pod_.meta.key(), "");
@@ -166,11 +176,12 @@ class LivePod {
   // After an edit of the CIDR that won, addresses of the old range are only good for pods that use them already.
   [[nodiscard]] bool lies_in_force(const api::Ip& ip) const {
     const auto view = world_.subnet(ip.subnet);
-    return !view || view->cidrs.empty() || std::ranges::all_of(ip.addresses, [&](const net::Address& a) { return view->contains(a); });
+    return !view || view->cidrs.empty() ||
+           std::ranges::all_of(ip.addresses, [&](const net::Address& a) { return view->contains(a); });
   }
 
-  // Whether a binding that the pod does not use yet must be taken away although nothing can replace it: its subnet is going
-  // or gone, or a rule of higher rank now speaks. A subnet that is merely unready for a while keeps its pods.
+  // Whether a binding that the pod does not use yet must be taken away although nothing can replace it: its subnet is
+  // going or gone, or a rule of higher rank now speaks. A subnet that is merely unready for a while keeps its pods.
   [[nodiscard]] bool outranked(const api::Ip& ip, const Decision& decision) const {
     const api::Subnet* subnet = world_.subnets().find(ip.subnet);
     if (subnet == nullptr || subnet->meta.deleting || subnet->meta.uid != ip.subnet_uid) return true;
@@ -180,7 +191,8 @@ class LivePod {
 
   bool keep(const NetworkRequest& request, const api::Ip& ip) {
     ipam::Allocator* allocator = world_.allocator(ip.subnet);
-    if (allocator != nullptr && allocator->find(request.port) == nullptr && !allocator->adopt(request.port, lease_of(ip))) {
+    if (allocator != nullptr && allocator->find(request.port) == nullptr &&
+        !allocator->adopt(request.port, lease_of(ip))) {
       ++world_.counters.quarantined;
       if (!is_wired(pod_, ip)) {  // somebody else holds the address: this pod gets another one
         (void)take_back(world_, request.port, true, plan_);
@@ -196,7 +208,11 @@ class LivePod {
     auto lease = draw(*allocator, request, bind);
     if (!lease) {
       const ipam::Refusal& refusal = lease.error();
-      waiting_.push_back({{{binding::WaitKey::Kind::room, bind.subnet}, {binding::WaitKey::Kind::subnet, bind.subnet}, {binding::WaitKey::Kind::namespace_, pod_.meta.ns}}, {}, refusal.message});
+      waiting_.push_back({{{binding::WaitKey::Kind::room, bind.subnet},
+                           {binding::WaitKey::Kind::subnet, bind.subnet},
+                           {binding::WaitKey::Kind::namespace_, pod_.meta.ns}},
+                          {},
+                          refusal.message});
       failure_ = fmt::format("{}: {}", ipam::to_string(refusal.denial), refusal.message);
       return false;
     }
@@ -211,13 +227,16 @@ class LivePod {
     return grant(request, wanted);
   }
 
-  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> draw(ipam::Allocator& allocator, const NetworkRequest& request, const binding::Bind& bind) {
+  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> draw(ipam::Allocator& allocator, const NetworkRequest& request,
+                                                              const binding::Bind& bind) {
     ipam::Ask ask{request.port, bind.fixed, request.only, request.mac, bind.pool};
     if (bind.alternatives.empty()) return allocator.acquire(ask, random_);
     const api::Owner owner = owner_of(pod_);
     const bool by_ordinal = owner.kind == api::Owner::Kind::stateful_set;
-    tl::expected<ipam::Lease, ipam::Refusal> last = tl::unexpected(ipam::Refusal{ipam::Denial::NoAvailableAddress,
-        fmt::format("Subnet {}: the list of annotation {} has no entry for {}; add one", bind.subnet, api::annotation_key(request.provider, api::suffix::kIpPool), pod_.meta.key())});
+    tl::expected<ipam::Lease, ipam::Refusal> last = tl::unexpected(
+        ipam::Refusal{ipam::Denial::NoAvailableAddress,
+                      fmt::format("Subnet {}: the list of annotation {} has no entry for {}; add one", bind.subnet,
+                                  api::annotation_key(request.provider, api::suffix::kIpPool), pod_.meta.key())});
     for (std::size_t i = 0; i < bind.alternatives.size(); ++i) {
       if (by_ordinal && static_cast<std::int64_t>(i) != owner.ordinal) continue;
       ask.wanted = bind.alternatives[i];
@@ -229,7 +248,9 @@ class LivePod {
   }
 
   bool grant(const NetworkRequest& request, const api::Ip& ip) {
-    const bool done = give(world_, {ip, {{"pod", pod_.meta.key()}, {"berth-owner", ip.owner.to_string()}, {"pod_uid", pod_.meta.uid}}}, plan_);
+    const bool done = give(
+        world_, {ip, {{"pod", pod_.meta.key()}, {"berth-owner", ip.owner.to_string()}, {"pod_uid", pod_.meta.uid}}},
+        plan_);
     grants_.push_back({request.provider, ip});
     return done;
   }
@@ -242,15 +263,18 @@ class LivePod {
     ++world_.counters.bound;
     if (!ended) return;
     std::vector<std::string> bound;
-    for (const auto& [provider, ip] : grants_) bound.push_back(fmt::format("Subnet {} by rule {}: {}", ip.subnet, ip.rule, api::to_string(ip.addresses)));
-    plan_.events.push_back(event_on(pod_, false, "BoundToSubnet", fmt::format("{}, after waiting {} for {}", api::join(bound, "; "),
-                                    api::format_duration(world_.now() - ended->since), ended->for_what)));
+    for (const auto& [provider, ip] : grants_)
+      bound.push_back(fmt::format("Subnet {} by rule {}: {}", ip.subnet, ip.rule, api::to_string(ip.addresses)));
+    plan_.events.push_back(event_on(pod_, false, "BoundToSubnet",
+                                    fmt::format("{}, after waiting {} for {}", api::join(bound, "; "),
+                                                api::format_duration(world_.now() - ended->since), ended->for_what)));
   }
 
   // Nothing is bound any more, or yet: what an earlier binding announced must not be believed.
   void withdraw() {
     api::JsonObject annotations = withdrawal(pod_);
-    if (!annotations.empty()) plan_.writes.push_back(patch_annotations(api::Kind::pod, pod_.meta, std::move(annotations)));
+    if (!annotations.empty())
+      plan_.writes.push_back(patch_annotations(api::Kind::pod, pod_.meta, std::move(annotations)));
   }
 
   void note_wait(const Decision& decision) {
@@ -259,7 +283,8 @@ class LivePod {
     waiting_.push_back(*wait);
     for (const binding::WaitKey& key : wait->keys) {
       if (key.kind == binding::WaitKey::Kind::fresh_read) plan_.fresh_read = key.name;
-      if (key.kind == binding::WaitKey::Kind::room) failure_ = fmt::format("{}: {}", ipam::to_string(ipam::Denial::NoAvailableAddress), wait->for_what);
+      if (key.kind == binding::WaitKey::Kind::room)
+        failure_ = fmt::format("{}: {}", ipam::to_string(ipam::Denial::NoAvailableAddress), wait->for_what);
     }
     if (wait->until) plan_.wake_no_later_than(*wait->until);
   }
@@ -268,7 +293,8 @@ class LivePod {
     std::set<binding::WaitKey> keys = refuse.keys;
     keys.insert({binding::WaitKey::Kind::namespace_, pod_.meta.ns});
     waiting_.push_back({std::move(keys), {}, refuse.why});
-    failure_ = reason == "AcquireAddressFailed" ? fmt::format("{}: {}", ipam::to_string(refuse.denial), refuse.why) : refuse.why;
+    failure_ = reason == "AcquireAddressFailed" ? fmt::format("{}: {}", ipam::to_string(refuse.denial), refuse.why)
+                                                : refuse.why;
     failure_reason_ = reason;
   }
 
@@ -289,7 +315,9 @@ class LivePod {
     if (!failure_.empty()) {
       plan_.events.push_back(event_on(pod_, true, failure_reason_, failure_));
     } else {
-      plan_.events.push_back(event_on(pod_, false, "WaitingForSubnet", fmt::format("waiting for {} ({} so far)", all.for_what, api::format_duration(world_.now() - record->since))));
+      plan_.events.push_back(event_on(
+          pod_, false, "WaitingForSubnet",
+          fmt::format("waiting for {} ({} so far)", all.for_what, api::format_duration(world_.now() - record->since))));
     }
   }
 
@@ -300,8 +328,9 @@ class LivePod {
     if (bind == nullptr) return;
     const auto rule = binding::rule_from(ip.rule);
     const bool misplaced = rule && binding::is_fallback(*rule) && decision.rule < *rule;
-    std::string text = fmt::format("runs with {} of Subnet {} (rule {}), but is now bound to Subnet {} by rule {}; delete the pod to move it",
-                                   api::to_string(ip.addresses), ip.subnet, ip.rule, bind->subnet, binding::to_string(decision.rule));
+    std::string text = fmt::format(
+        "runs with {} of Subnet {} (rule {}), but is now bound to Subnet {} by rule {}; delete the pod to move it",
+        api::to_string(ip.addresses), ip.subnet, ip.rule, bind->subnet, binding::to_string(decision.rule));
     if (!world_.set_displaced(pod_.meta.key(), text)) return;
     plan_.events.push_back(event_on(pod_, true, misplaced ? "Misplaced" : "Outdated", std::move(text)));
     if (misplaced) ++world_.counters.misplaced;
@@ -321,18 +350,21 @@ class LivePod {
 bool is_retained(const world::World& world, const api::Ip& ip) {
   if (ip.meta.deleting) return false;
   const auto label = ip.meta.labels.find(std::string(api::kIpReservedLabel));
-  if (ip.owner.kind == api::Owner::Kind::reserved || (label != ip.meta.labels.end() && label->second == "true")) return true;
+  if (ip.owner.kind == api::Owner::Kind::reserved || (label != ip.meta.labels.end() && label->second == "true"))
+    return true;
   if (ip.owner.kind != api::Owner::Kind::stateful_set) return false;
   const api::Subnet* subnet = world.subnets().find(ip.subnet);
   if (subnet == nullptr || subnet->meta.deleting || subnet->meta.uid != ip.subnet_uid) return false;
   for (const auto& [key, set] : world.stateful_sets().all()) {
-    if (set.meta.uid == ip.owner.id) return !set.meta.deleting && ip.owner.ordinal >= set.start && ip.owner.ordinal < set.start + set.replicas;
+    if (set.meta.uid == ip.owner.id)
+      return !set.meta.deleting && ip.owner.ordinal >= set.start && ip.owner.ordinal < set.start + set.replicas;
   }
   return false;
 }
 
 // The UID whose absence has to be proven before the object may go; none: nothing to prove.
-std::optional<std::string> unproven(const world::World& world, const std::string& key, const api::Pod* present, const std::string& port) {
+std::optional<std::string> unproven(const world::World& world, const std::string& key, const api::Pod* present,
+                                    const std::string& port) {
   std::string uid;
   if (const api::Ip* ip = world.ips().find(port)) {
     uid = ip->pod_uid;
@@ -340,7 +372,8 @@ std::optional<std::string> unproven(const world::World& world, const std::string
     const auto id = it->second.external_ids.find("pod_uid");
     if (id != it->second.external_ids.end()) uid = id->second;
   }
-  if (present != nullptr) return std::nullopt;  // another incarnation, or this one, is there: finished, or on the host's network
+  if (present != nullptr)
+    return std::nullopt;  // another incarnation, or this one, is there: finished, or on the host's network
   if (!world.safeguards().prove_absence || world.is_proven_gone(key, uid)) return std::nullopt;
   return uid;
 }

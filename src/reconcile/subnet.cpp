@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "api/annotations.h"
 #include "reconcile/plan.h"
@@ -11,7 +11,9 @@ namespace berth::reconcile {
 namespace {
 
 // The router port's MAC: the same on every rebuild.
-net::Mac router_mac(const std::string& router, const std::string& subnet) { return net::Mac::derived_from(router + "-" + subnet); }
+net::Mac router_mac(const std::string& router, const std::string& subnet) {
+  return net::Mac::derived_from(router + "-" + subnet);
+}
 
 world::LogicalSwitch wanted_switch(const api::Subnet& subnet, const api::SubnetPlan& plan) {
   world::LogicalSwitch out;
@@ -19,13 +21,14 @@ world::LogicalSwitch wanted_switch(const api::Subnet& subnet, const api::SubnetP
   if (subnet.vlan.empty()) {
     out.router = subnet.effective_vpc();
     out.router_mac = router_mac(out.router, out.name);
-    for (std::size_t i = 0; i < plan.cidrs.size(); ++i) out.networks.push_back(net::with_prefix(plan.gateways[i], plan.cidrs[i]));
+    for (std::size_t i = 0; i < plan.cidrs.size(); ++i)
+      out.networks.push_back(net::with_prefix(plan.gateways[i], plan.cidrs[i]));
   }
   return out;
 }
 
-// What OVN was programmed with, read back: "10.16.0.1/16" gives gateway and CIDR. After a restart this is how Berth knows
-// which range a subnet holds.
+// What OVN was programmed with, read back: "10.16.0.1/16" gives gateway and CIDR. After a restart this is how Berth
+// knows which range a subnet holds.
 std::optional<api::SubnetPlan> programmed(const world::World& world, const std::string& name) {
   const auto it = world.switches().find(name);
   if (it == world.switches().end() || it->second.networks.empty()) return std::nullopt;
@@ -41,7 +44,8 @@ std::optional<api::SubnetPlan> programmed(const world::World& world, const std::
 }
 
 bool overlap(const std::vector<net::Cidr>& a, const std::vector<net::Cidr>& b) {
-  return std::ranges::any_of(a, [&](const net::Cidr& x) { return std::ranges::any_of(b, [&](const net::Cidr& y) { return x.overlaps(y); }); });
+  return std::ranges::any_of(
+      a, [&](const net::Cidr& x) { return std::ranges::any_of(b, [&](const net::Cidr& y) { return x.overlaps(y); }); });
 }
 
 // The range that a subnet holds: programmed, or about to be (its transaction is under way).
@@ -53,21 +57,26 @@ std::vector<net::Cidr> held_by(const world::World& world, const std::string& nam
   return out;
 }
 
-// Whether a range is out of the question already, because somebody else holds part of it: then it stands in nobody's way.
+// Whether a range is out of the question already, because somebody else holds part of it: then it stands in nobody's
+// way.
 bool is_beaten(const world::World& world, const api::Subnet& subnet, const std::vector<net::Cidr>& wanted) {
   const auto others = world.subnets_of_vpc(subnet.effective_vpc());
-  return std::ranges::any_of(others, [&](const api::Subnet* other) { return other->meta.name != subnet.meta.name && overlap(wanted, held_by(world, other->meta.name)); });
+  return std::ranges::any_of(others, [&](const api::Subnet* other) {
+    return other->meta.name != subnet.meta.name && overlap(wanted, held_by(world, other->meta.name));
+  });
 }
 
 // Invariant 9: what holds a range keeps it; among newcomers (an edit is one too) age, then name.
-std::optional<std::string> loses_against(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
+std::optional<std::string> loses_against(const world::World& world, const api::Subnet& subnet,
+                                         const api::SubnetPlan& plan) {
   const auto mine = programmed(world, subnet.meta.name);
   if (mine && mine->cidrs == plan.cidrs) return std::nullopt;
   for (const api::Subnet* other : world.subnets_of_vpc(subnet.effective_vpc())) {
     if (other->meta.name == subnet.meta.name || other->vlan != subnet.vlan) continue;
     const auto theirs = held_by(world, other->meta.name);
     const bool displaces = !world.safeguards().holder_keeps_range && subnet.meta.older_than(other->meta);
-    if (overlap(plan.cidrs, theirs) && !displaces) return fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs));
+    if (overlap(plan.cidrs, theirs) && !displaces)
+      return fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs));
     const auto newcomer = api::plan_subnet(*other);
     if (other->meta.deleting || !newcomer || !other->meta.older_than(subnet.meta)) continue;
     if (overlap(plan.cidrs, newcomer->cidrs) && !is_beaten(world, *other, newcomer->cidrs)) {
@@ -81,7 +90,8 @@ std::optional<std::string> node_inside(const world::World& world, const api::Sub
   for (const auto& [name, node] : world.nodes().all()) {
     for (const std::string& text : node.internal_ips) {
       const auto ip = net::Address::parse(text);
-      if (ip && std::ranges::any_of(plan.cidrs, [&](const net::Cidr& c) { return c.contains(*ip); })) return fmt::format("{} of node {}", text, name);
+      if (ip && std::ranges::any_of(plan.cidrs, [&](const net::Cidr& c) { return c.contains(*ip); }))
+        return fmt::format("{} of node {}", text, name);
     }
   }
   return std::nullopt;
@@ -89,7 +99,8 @@ std::optional<std::string> node_inside(const world::World& world, const api::Sub
 
 class SubnetReconciler {
  public:
-  SubnetReconciler(world::World& world, const api::Subnet& subnet) : world_(world), subnet_(subnet), name_(subnet.meta.name) {}
+  SubnetReconciler(world::World& world, const api::Subnet& subnet)
+      : world_(world), subnet_(subnet), name_(subnet.meta.name) {}
 
   Plan run() {
     world_.note_switch_under_way(name_, {});  // one Plan at a time: what was under way has ended
@@ -101,7 +112,8 @@ class SubnetReconciler {
     api::JsonObject body;
     if (api::JsonObject spec = api::normalisation_patch(subnet_, *plan); !spec.empty()) body["spec"] = std::move(spec);
     if (!subnet_.meta.has_finalizer(api::kFinalizer)) add_finalizer(body, subnet_.meta);
-    if (subnet_.meta.annotation(api::kCidrInForceAnnotation) && programmed(world_, name_) && programmed(world_, name_)->cidrs == plan->cidrs) {
+    if (subnet_.meta.annotation(api::kCidrInForceAnnotation) && programmed(world_, name_) &&
+        programmed(world_, name_)->cidrs == plan->cidrs) {
       announce_in_force(body, nullptr);
     }
     if (!body.empty()) {
@@ -114,8 +126,10 @@ class SubnetReconciler {
     const std::string vpc = subnet_.effective_vpc();
     if (!world_.vpc_ready(vpc)) {
       const bool exists = world_.vpcs().find(vpc) != nullptr;
-      return stand_by("VpcNotReady", fmt::format("Subnet {}: spec.vpc \"{}\": that Vpc {}; {}", name_, vpc, exists ? "is not ready" : "does not exist",
-                                                 exists ? "it is being set up or deleted" : "create it, or correct the name"));
+      return stand_by("VpcNotReady",
+                      fmt::format("Subnet {}: spec.vpc \"{}\": that Vpc {}; {}", name_, vpc,
+                                  exists ? "is not ready" : "does not exist",
+                                  exists ? "it is being set up or deleted" : "create it, or correct the name"));
     }
     world::LogicalSwitch wanted = wanted_switch(subnet_, *plan);
     const auto observed = world_.switches().find(name_);
@@ -132,18 +146,22 @@ class SubnetReconciler {
   [[nodiscard]] std::optional<std::string> conflict(const api::SubnetPlan& plan) const {
     if (!subnet_.is_ovn()) return std::nullopt;
     if (const auto other = loses_against(world_, subnet_, plan)) {
-      return fmt::format("Subnet {}: spec.cidrBlock \"{}\": overlaps {} in Vpc {}; choose another range, or delete that Subnet", name_, subnet_.cidr_block, *other, subnet_.effective_vpc());
+      return fmt::format(
+          "Subnet {}: spec.cidrBlock \"{}\": overlaps {} in Vpc {}; choose another range, or delete that Subnet", name_,
+          subnet_.cidr_block, *other, subnet_.effective_vpc());
     }
     if (subnet_.effective_vpc() != api::kDefaultVpc || !subnet_.vlan.empty()) return std::nullopt;
     if (const auto node = node_inside(world_, plan)) {
-      return fmt::format("Subnet {}: spec.cidrBlock \"{}\": contains the address {}; choose another range", name_, subnet_.cidr_block, *node);
+      return fmt::format("Subnet {}: spec.cidrBlock \"{}\": contains the address {}; choose another range", name_,
+                         subnet_.cidr_block, *node);
     }
     return std::nullopt;
   }
 
   // Valid and programmed: the allocator follows, pods may come.
   Plan in_force(const api::SubnetPlan& plan, const std::string& reason) {
-    ipam::Config config{name_, plan.cidrs, plan.gateways, plan.excludes, subnet_.is_ovn() ? router_mac(subnet_.effective_vpc(), name_) : net::Mac()};
+    ipam::Config config{name_, plan.cidrs, plan.gateways, plan.excludes,
+                        subnet_.is_ovn() ? router_mac(subnet_.effective_vpc(), name_) : net::Mac()};
     world_.configure_allocator(name_, config);
     configure_pools();
     world_.set_subnet_state(name_, {true, "", plan});
@@ -172,7 +190,8 @@ class SubnetReconciler {
     if (before && world_.vpc_ready(subnet_.effective_vpc())) {
       api::SubnetPlan old = *before;
       if (const auto& known = world_.subnet_state(name_).in_force; known && known->cidrs == old.cidrs) old = *known;
-      world_.configure_allocator(name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(subnet_.effective_vpc(), name_)});
+      world_.configure_allocator(
+          name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(subnet_.effective_vpc(), name_)});
       world_.set_subnet_state(name_, {true, "", old});
       if (const std::string text = api::to_string(old.cidrs); subnet_.cidr_in_force() != text) {
         api::JsonObject body;
@@ -201,11 +220,13 @@ class SubnetReconciler {
     world_.set_subnet_state(name_, std::move(state));
   }
 
-  // Being deleted: goes when nobody holds, or is about to hold, an address. Nothing else about the Subnet matters any more.
+  // Being deleted: goes when nobody holds, or is about to hold, an address. Nothing else about the Subnet matters any
+  // more.
   Plan retire() {
     not_ready("it is being deleted");
     if (in_use()) {
-      write_status({false, true, "Terminating", fmt::format("Subnet {}: deleted as soon as its {} are released", name_, holders())});
+      write_status({false, true, "Terminating",
+                    fmt::format("Subnet {}: deleted as soon as its {} are released", name_, holders())});
       return std::move(plan_);
     }
     if (world_.switches().contains(name_)) {
@@ -218,14 +239,16 @@ class SubnetReconciler {
   }
 
   [[nodiscard]] bool in_use() const {
-    if (!world_.safeguards().finalizer_by_owners) return api::int_at(subnet_.status, {"v4usingIPs"}) + api::int_at(subnet_.status, {"v6usingIPs"}) > 0;
+    if (!world_.safeguards().finalizer_by_owners)
+      return api::int_at(subnet_.status, {"v4usingIPs"}) + api::int_at(subnet_.status, {"v6usingIPs"}) > 0;
     const ipam::Allocator* allocator = world_.allocator(name_);
     return (allocator != nullptr && allocator->lease_count() > 0) || !world_.ips_in(name_).empty();
   }
 
   [[nodiscard]] std::string holders() const {
     const std::size_t count = world_.ips_in(name_).size();
-    return count == 0 ? std::string("reservations") : fmt::format("{} IP objects (first: {})", count, *world_.ips_in(name_).begin());
+    return count == 0 ? std::string("reservations")
+                      : fmt::format("{} IP objects (first: {})", count, *world_.ips_in(name_).begin());
   }
 
   void write_status(const SubnetVerdict& verdict) {

@@ -48,11 +48,13 @@ StatusWrite subnet_status(world::World& world, const api::Subnet& subnet, const 
   const WallTime now = world.wall_now();
   bool news = api::set_condition(conditions, "Validated", verdict.valid, verdict.reason, verdict.message, now);
   news |= api::set_condition(conditions, "Ready", verdict.ready, verdict.reason, verdict.message, now);
-  news |= api::set_condition(conditions, "Error", !verdict.ready && verdict.reason != "Terminating", verdict.reason, verdict.message, now);
+  news |= api::set_condition(conditions, "Error", !verdict.ready && verdict.reason != "Terminating", verdict.reason,
+                             verdict.message, now);
 
   api::JsonObject patch_body;
   add_counters(world, subnet, patch_body);
-  patch_body["activateGateway"] = subnet.status.contains("activateGateway") ? subnet.status.at("activateGateway") : api::JsonValue("");
+  patch_body["activateGateway"] =
+      subnet.status.contains("activateGateway") ? subnet.status.at("activateGateway") : api::JsonValue("");
   const bool counters_changed = !says_already(subnet.status, patch_body);
   if (!news && !counters_changed) return out;
   const TimePoint last = world.status_written("Subnet/" + subnet.meta.name);
@@ -62,7 +64,10 @@ StatusWrite subnet_status(world::World& world, const api::Subnet& subnet, const 
   }
   if (news) {
     patch_body["conditions"] = api::to_json(conditions);
-    if (!verdict.ready) out.event = EventNote{api::Kind::subnet, "", subnet.meta.name, subnet.meta.uid, verdict.reason != "Terminating", verdict.reason, verdict.message};
+    if (!verdict.ready)
+      out.event = EventNote{
+          api::Kind::subnet, "", subnet.meta.name, subnet.meta.uid, verdict.reason != "Terminating", verdict.reason,
+          verdict.message};
   }
   world.note_status_written("Subnet/" + subnet.meta.name);
   out.request = patch(api::Kind::subnet, subnet.meta, api::JsonObject{{"status", std::move(patch_body)}}, false);

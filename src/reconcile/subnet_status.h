@@ -20,8 +20,8 @@ struct StatusWrite {
   std::optional<TimePoint> again_at;  // counters have changed, but were sent less than a second ago
 };
 
-// The status write that is due: conditions at once; counters, all from one snapshot of the allocator, on the leading edge and
-// then at most once a second; nothing if the stored status says it already.
+// The status write that is due: conditions at once; counters, all from one snapshot of the allocator, on the leading
+// edge and then at most once a second; nothing if the stored status says it already.
 [[nodiscard]] StatusWrite subnet_status(world::World& world, const api::Subnet& subnet, const SubnetVerdict& verdict);
 
 // A count as the API server stores it: an integer up to 2^53, beyond that the nearest double.

@@ -15,7 +15,8 @@ bool is_taken(const world::World& world, const binding::Bind& bind, const std::s
     const ipam::Config& config = allocator->config();
     const std::string* holder = allocator->holder_of(a);
     const bool gateway = std::ranges::find(config.gateways, a) != config.gateways.end();
-    const bool edge = std::ranges::any_of(config.cidrs, [&](const net::Cidr& c) { return a == c.network() || (a.is_v4() && a == c.last()); });
+    const bool edge = std::ranges::any_of(
+        config.cidrs, [&](const net::Cidr& c) { return a == c.network() || (a.is_v4() && a == c.last()); });
     return gateway || edge || (holder != nullptr && *holder != port);
   };
   if (!bind.alternatives.empty()) return true;  // which entry is whose is decided when it is drawn

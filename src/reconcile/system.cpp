@@ -6,7 +6,10 @@ namespace {
 
 api::Request create(api::Kind kind, std::string_view name, api::JsonObject spec) {
   api::Request request{api::Verb::create, kind, "", "", "", {}, "", ""};
-  request.body = {{"apiVersion", api::api_version_of(kind)}, {"kind", api::resource_of(kind).name}, {"metadata", {{"name", name}}}, {"spec", std::move(spec)}};
+  request.body = {{"apiVersion", api::api_version_of(kind)},
+                  {"kind", api::resource_of(kind).name},
+                  {"metadata", {{"name", name}}},
+                  {"spec", std::move(spec)}};
   return request;
 }
 
@@ -16,7 +19,8 @@ api::Request create(api::Kind kind, std::string_view name, api::JsonObject spec)
 Plan reconcile_system(world::World& world) {
   Plan plan;
   const world::Settings& settings = world.settings();
-  if (world.vpcs().find(std::string(api::kDefaultVpc)) == nullptr) plan.writes.push_back(create(api::Kind::vpc, api::kDefaultVpc, {}));
+  if (world.vpcs().find(std::string(api::kDefaultVpc)) == nullptr)
+    plan.writes.push_back(create(api::Kind::vpc, api::kDefaultVpc, {}));
   if (world.subnets().find(std::string(api::kDefaultSubnet)) == nullptr) {
     plan.writes.push_back(create(api::Kind::subnet, api::kDefaultSubnet,
                                  {{"default", true},

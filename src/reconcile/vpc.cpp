@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "api/annotations.h"
 #include "reconcile/plan.h"
@@ -20,13 +20,18 @@ world::LogicalRouter wanted_router(const world::World& world, const api::Vpc& vp
     const auto& plan = world.subnet_state(subnet->meta.name).in_force;
     if (!plan || !subnet->vlan.empty() || subnet->meta.deleting) continue;
     for (const net::Cidr& cidr : plan->cidrs) {
-      router.policies.insert({kSubnetPolicyPriority, fmt::format("{}.dst == {}", family_name(cidr.family()), cidr.to_string()), "allow", {}});
+      router.policies.insert({kSubnetPolicyPriority,
+                              fmt::format("{}.dst == {}", family_name(cidr.family()), cidr.to_string()),
+                              "allow",
+                              {}});
     }
     if (vpc.meta.name == api::kDefaultVpc && subnet->meta.name == api::kJoinSubnet) {
-      for (const net::Address& gateway : plan->gateways) router.routes.insert({gateway.is_v4() ? "0.0.0.0/0" : "::/0", gateway.to_string(), false});
+      for (const net::Address& gateway : plan->gateways)
+        router.routes.insert({gateway.is_v4() ? "0.0.0.0/0" : "::/0", gateway.to_string(), false});
     }
   }
-  for (const api::Vpc::StaticRoute& route : vpc.static_routes) router.routes.insert({route.cidr, route.next_hop, route.policy == "policySrc"});
+  for (const api::Vpc::StaticRoute& route : vpc.static_routes)
+    router.routes.insert({route.cidr, route.next_hop, route.policy == "policySrc"});
   return router;
 }
 

@@ -2,14 +2,17 @@
 
 namespace berth::sim {
 
-SimController::SimController(Environment environment, std::uint64_t seed, std::uint64_t epoch, world::Settings settings, std::function<void()> on_crash)
+SimController::SimController(Environment environment, std::uint64_t seed, std::uint64_t epoch, world::Settings settings,
+                             std::function<void()> on_crash)
     : environment_(environment),
       random_(seed),
       epoch_(epoch),
       on_crash_(std::move(on_crash)),
-      transport_(environment.scheduler, environment.store, environment.faults, [this](const std::string& point) { return crash_at(point); }),
+      transport_(environment.scheduler, environment.store, environment.faults,
+                 [this](const std::string& point) { return crash_at(point); }),
       database_(environment.scheduler, environment.ovn,
-                {[this](const boost::json::array& operations) { return fate_of(operations); }, [this] { return environment_.faults.delay(); }, std::chrono::milliseconds(300)}),
+                {[this](const boost::json::array& operations) { return fate_of(operations); },
+                 [this] { return environment_.faults.delay(); }, std::chrono::milliseconds(300)}),
       northbound_(std::make_unique<ovn::Northbound>(environment.scheduler, database_)) {
   engine::Options options;
   options.settings = std::move(settings);
@@ -19,7 +22,8 @@ SimController::SimController(Environment environment, std::uint64_t seed, std::u
     return fail(ErrorCode::fenced, "this process does not lead any more");
   };
   hooks.on_fenced = [this](const Error&) { fenced_ = true; };
-  engine_ = std::make_unique<engine::Engine>(environment.scheduler, random_, transport_, *northbound_, std::move(options), std::move(hooks));
+  engine_ = std::make_unique<engine::Engine>(environment.scheduler, random_, transport_, *northbound_,
+                                             std::move(options), std::move(hooks));
   engine_->start(epoch);
 }
 

@@ -24,7 +24,8 @@ class SimController {
   };
 
   // on_crash runs at most once, from a crash point; the owner destroys this object soon after, never inside.
-  SimController(Environment environment, std::uint64_t seed, std::uint64_t epoch, world::Settings settings, std::function<void()> on_crash);
+  SimController(Environment environment, std::uint64_t seed, std::uint64_t epoch, world::Settings settings,
+                std::function<void()> on_crash);
   ~SimController();
 
   [[nodiscard]] engine::Engine& engine() { return *engine_; }

@@ -20,10 +20,10 @@ struct FaultRates {
   double history_forgotten = 0;  // after a watch ended, the server has forgotten its version: 410
   double list_incomplete = 0;    // a list of pods lacks one that is there
   double ovn_refused = 0;
-  double ovn_dropped = 0;        // the OVSDB connection breaks before or after a commit
-  double crash = 0;              // the controller dies at an effect
+  double ovn_dropped = 0;                            // the OVSDB connection breaks before or after a commit
+  double crash = 0;                                  // the controller dies at an effect
   Duration slowest = std::chrono::milliseconds(50);  // of one message, uniformly from 0
-  double very_slow = 0;          // a message takes up to 40 times as long
+  double very_slow = 0;                              // a message takes up to 40 times as long
 };
 
 class Faults {
@@ -42,7 +42,8 @@ class Faults {
 
   // One message's time on the way.
   Duration delay() {
-    const std::uint64_t limit = static_cast<std::uint64_t>(rates_.slowest.count()) * (roll("very slow message", rates_.very_slow) ? 40 : 1);
+    const std::uint64_t limit =
+        static_cast<std::uint64_t>(rates_.slowest.count()) * (roll("very slow message", rates_.very_slow) ? 40 : 1);
     return Duration(static_cast<Duration::rep>(random_() % (limit + 1)));
   }
 

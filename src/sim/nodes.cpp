@@ -1,8 +1,8 @@
 #include "sim/nodes.h"
 
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "api/annotations.h"
 #include "api/ip.h"
@@ -11,8 +11,15 @@
 
 namespace berth::sim {
 
-SimNodes::SimNodes(Scheduler& scheduler, ApiStore& store, Faults& faults, Random& random, std::vector<std::string> nodes, bool confirm, Hooks hooks)
-    : scheduler_(scheduler), store_(store), faults_(faults), random_(random), nodes_(std::move(nodes)), confirm_(confirm), hooks_(std::move(hooks)) {
+SimNodes::SimNodes(Scheduler& scheduler, ApiStore& store, Faults& faults, Random& random,
+                   std::vector<std::string> nodes, bool confirm, Hooks hooks)
+    : scheduler_(scheduler),
+      store_(store),
+      faults_(faults),
+      random_(random),
+      nodes_(std::move(nodes)),
+      confirm_(confirm),
+      hooks_(std::move(hooks)) {
   observer_ = store_.observe([this](const ResourceType& type, const Change& change) { on_change(type, change); });
 }
 
@@ -27,7 +34,8 @@ void SimNodes::later(Duration delay, std::function<void()> fn) {
   });
 }
 
-Object SimNodes::get(const char* group, const char* version, const char* plural, std::string_view ns, std::string_view name) const {
+Object SimNodes::get(const char* group, const char* version, const char* plural, std::string_view ns,
+                     std::string_view name) const {
   const TypePtr type = store_.types().find(group, version, plural);
   const auto found = store_.get(*type, ns, name);
   return found ? *found : nullptr;
@@ -68,7 +76,10 @@ void SimNodes::schedule(const std::string& key) {
   const std::string ns = key.substr(0, slash), name = key.substr(slash + 1);
   const Object object = get("", "v1", "pods", ns, name);
   if (!object || !string_at(*object, {"spec", "nodeName"}).empty()) return;
-  const boost::json::object binding{{"apiVersion", "v1"}, {"kind", "Binding"}, {"metadata", {{"name", name}}}, {"target", {{"kind", "Node"}, {"name", nodes_[random_() % nodes_.size()]}}}};
+  const boost::json::object binding{{"apiVersion", "v1"},
+                                    {"kind", "Binding"},
+                                    {"metadata", {{"name", name}}},
+                                    {"target", {{"kind", "Node"}, {"name", nodes_[random_() % nodes_.size()]}}}};
   (void)store_.create_subresource(*store_.types().find("", "v1", "pods"), ns, name, "binding", binding);
 }
 
@@ -79,7 +90,9 @@ void SimNodes::attempt(const std::string& key, const std::string& uid) {
   const Object object = get("", "v1", "pods", ns, name);
   if (!object || uid_of(*object) != uid) return;
   const api::Pod pod = api::Pod::parse(*object);
-  const auto note = [&](std::string_view suffix) { return pod.meta.annotation(api::annotation_key(api::kDefaultProvider, suffix)).value_or(""); };
+  const auto note = [&](std::string_view suffix) {
+    return pod.meta.annotation(api::annotation_key(api::kDefaultProvider, suffix)).value_or("");
+  };
   if (note(api::suffix::kAllocated) != "true" || note(api::suffix::kRouted) != "true") return;
   const auto record = confirm_ ? api::own_record(pod.meta) : api::BindingRecord::of(pod.meta);
   if (!record || !record->networks.contains(std::string(api::kDefaultProvider))) return;
@@ -88,7 +101,8 @@ void SimNodes::attempt(const std::string& key, const std::string& uid) {
   wanted.pod_uid = uid;
   wanted.subnet = record->networks.at(std::string(api::kDefaultProvider)).subnet;
   wanted.subnet_uid = record->networks.at(std::string(api::kDefaultProvider)).subnet_uid;
-  for (const std::string& item : api::split_list(note(api::suffix::kIpAddress))) wanted.addresses.push_back(*net::Address::parse(item));
+  for (const std::string& item : api::split_list(note(api::suffix::kIpAddress)))
+    wanted.addresses.push_back(*net::Address::parse(item));
   busy_.insert(uid);
   later(faults_.delay() * 3, [this, key, uid, ns, name, wanted] {
     const Object ip = get("kubeovn.io", "v1", "ips", "", api::port_name(name, ns, api::kDefaultProvider));
@@ -111,10 +125,11 @@ void SimNodes::claim(const std::string& key, const std::string& uid, const Wired
   const Object subnet = get("kubeovn.io", "v1", "subnets", "", wanted.subnet);
   if (confirm_) {
     const bool fits = subnet && std::ranges::all_of(wanted.addresses, [&](const net::Address& a) {
-      const auto cidrs = net::Cidr::parse_list(api::Subnet::parse(*subnet).cidr_in_force());
-      return cidrs && std::ranges::any_of(*cidrs, [&](const net::Cidr& c) { return c.contains(a); });
-    });
-    const bool same = ip.pod_uid == uid && !ip.meta.deleting && ip.addresses == wanted.addresses && ip.subnet == wanted.subnet && ip.subnet_uid == wanted.subnet_uid;
+                        const auto cidrs = net::Cidr::parse_list(api::Subnet::parse(*subnet).cidr_in_force());
+                        return cidrs && std::ranges::any_of(*cidrs, [&](const net::Cidr& c) { return c.contains(a); });
+                      });
+    const bool same = ip.pod_uid == uid && !ip.meta.deleting && ip.addresses == wanted.addresses &&
+                      ip.subnet == wanted.subnet && ip.subnet_uid == wanted.subnet_uid;
     if (!same || !fits || uid_of(*subnet) != wanted.subnet_uid || is_terminating(*subnet)) {
       faults_.count("agent refused: not true any more");
       return again();
@@ -123,8 +138,11 @@ void SimNodes::claim(const std::string& key, const std::string& uid, const Wired
   boost::json::object metadata;
   if (confirm_) metadata["resourceVersion"] = ip.meta.resource_version;
   const std::string node(string_at(*pod, {"spec", "nodeName"}));
-  const boost::json::value body{{"metadata", metadata}, {"spec", {{"nodeName", node}, {"containerID", fmt::format("container-{}", next_container_++)}}}};
-  const auto claimed = store_.patch(*store_.types().find("kubeovn.io", "v1", "ips"), "", ip.meta.name, PatchType::merge, body);
+  const boost::json::value body{
+      {"metadata", metadata},
+      {"spec", {{"nodeName", node}, {"containerID", fmt::format("container-{}", next_container_++)}}}};
+  const auto claimed =
+      store_.patch(*store_.types().find("kubeovn.io", "v1", "ips"), "", ip.meta.name, PatchType::merge, body);
   if (!claimed) {
     faults_.count("agent lost the race for an IP object");
     return again();
@@ -138,8 +156,10 @@ void SimNodes::claim(const std::string& key, const std::string& uid, const Wired
     if (!now || uid_of(*now) != uid) return;
     boost::json::array ips;
     for (const net::Address& a : wired.addresses) ips.emplace_back(boost::json::object{{"ip", a.to_string()}});
-    const boost::json::value status{{"status", {{"phase", "Running"}, {"podIP", wired.addresses.front().to_string()}, {"podIPs", std::move(ips)}}}};
-    (void)store_.patch(*store_.types().find("", "v1", "pods"), key.substr(0, slash), key.substr(slash + 1), PatchType::merge, status, "status");
+    const boost::json::value status{
+        {"status", {{"phase", "Running"}, {"podIP", wired.addresses.front().to_string()}, {"podIPs", std::move(ips)}}}};
+    (void)store_.patch(*store_.types().find("", "v1", "pods"), key.substr(0, slash), key.substr(slash + 1),
+                       PatchType::merge, status, "status");
   });
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The nodes' part, modelled: a scheduler, kubelets, and agents that confirm and claim before they wire. What is wired is kept
-// here as the truth that the invariants are asserted on.
+// The nodes' part, modelled: a scheduler, kubelets, and agents that confirm and claim before they wire. What is wired
+// is kept here as the truth that the invariants are asserted on.
 
 #include <functional>
 #include <map>
@@ -17,7 +17,7 @@
 namespace berth::sim {
 
 struct WiredPod {
-  std::string pod;      // "ns/name"
+  std::string pod;  // "ns/name"
   std::string pod_uid;
   std::string subnet;
   std::string subnet_uid;
@@ -32,7 +32,8 @@ class SimNodes {
   };
 
   // confirm false: agents wire what the annotations say, as they were when first looked at.
-  SimNodes(Scheduler& scheduler, ApiStore& store, Faults& faults, Random& random, std::vector<std::string> nodes, bool confirm, Hooks hooks);
+  SimNodes(Scheduler& scheduler, ApiStore& store, Faults& faults, Random& random, std::vector<std::string> nodes,
+           bool confirm, Hooks hooks);
   ~SimNodes();
 
   [[nodiscard]] const std::map<std::string, WiredPod>& wired() const { return wired_; }  // by pod UID
@@ -45,7 +46,8 @@ class SimNodes {
   void claim(const std::string& pod, const std::string& uid, const WiredPod& wanted, const Object& ip);
   void tear_down(const std::string& pod, const std::string& uid);
   void later(Duration delay, std::function<void()> fn);
-  [[nodiscard]] Object get(const char* group, const char* version, const char* plural, std::string_view ns, std::string_view name) const;
+  [[nodiscard]] Object get(const char* group, const char* version, const char* plural, std::string_view ns,
+                           std::string_view name) const;
 
   Scheduler& scheduler_;
   ApiStore& store_;

@@ -1,8 +1,8 @@
 #include "sim/oracle.h"
 
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "api/annotations.h"
 #include "api/ip.h"
@@ -12,13 +12,15 @@ namespace berth::sim {
 namespace {
 
 const std::set<std::string>& permanent() {
-  static const std::set<std::string> names{std::string(api::kDefaultSubnet), std::string(api::kJoinSubnet), std::string(api::kDefaultVpc)};
+  static const std::set<std::string> names{std::string(api::kDefaultSubnet), std::string(api::kJoinSubnet),
+                                           std::string(api::kDefaultVpc)};
   return names;
 }
 
 }  // namespace
 
-Oracle::Oracle(Scheduler& scheduler, ApiStore& store, ovsdb::MemoryStore& ovn, Duration settle) : scheduler_(scheduler), store_(store), ovn_(ovn), settle_(settle) {
+Oracle::Oracle(Scheduler& scheduler, ApiStore& store, ovsdb::MemoryStore& ovn, Duration settle)
+    : scheduler_(scheduler), store_(store), ovn_(ovn), settle_(settle) {
   observer_ = store_.observe([this](const ResourceType& type, const Change& change) { on_change(type, change); });
 }
 
@@ -31,7 +33,9 @@ void Oracle::on_change(const ResourceType& type, const Change& change) {
     const auto meta = api::ObjectMeta::parse(*change.object);
     pod_created_[meta.uid] = change.version;
     const auto named = meta.annotation(api::annotation_key(api::kDefaultProvider, api::suffix::kLogicalSwitch));
-    if (meta.annotation(api::annotation_key(api::kDefaultProvider, api::suffix::kIpAddress)) && !meta.annotation(api::kBindingAnnotation)) pods_with_address_.insert(meta.uid);
+    if (meta.annotation(api::annotation_key(api::kDefaultProvider, api::suffix::kIpAddress)) &&
+        !meta.annotation(api::kBindingAnnotation))
+      pods_with_address_.insert(meta.uid);
     if (named && !meta.annotation(api::kBindingAnnotation)) pod_names_[meta.uid] = *named;
   }
   if (type.kind == "IP") note_ip(change);
@@ -70,7 +74,9 @@ void Oracle::on_change(const ResourceType& type, const Change& change) {
       truth.cidrs.insert(cidr);
       truth.roomy = cidr.find("/29") == std::string::npos;
       const auto conditions = api::parse_conditions(*change.object);
-      const bool ready = !truth.deleting && std::ranges::any_of(conditions, [](const api::Condition& c) { return c.type == "Ready" && c.status == "True"; });
+      const bool ready = !truth.deleting && std::ranges::any_of(conditions, [](const api::Condition& c) {
+        return c.type == "Ready" && c.status == "True";
+      });
       if (!ready) truth.ready_since.reset();
       if (ready && !truth.ready_since) truth.ready_since = change.version;
     }
@@ -86,7 +92,9 @@ void Oracle::note_ip(const Change& change) {
   for (const net::Address& a : ip.addresses) {
     auto& holders = ip_holders_[ip.subnet + " " + a.to_string()];
     for (const auto& [other, epoch] : holders) {
-      if (epoch == ip.epoch) fail(fmt::format("the leader of epoch {} wrote {} of Subnet {} into the IP objects {} and {}", epoch, a.to_string(), ip.subnet, other, ip.meta.name));
+      if (epoch == ip.epoch)
+        fail(fmt::format("the leader of epoch {} wrote {} of Subnet {} into the IP objects {} and {}", epoch,
+                         a.to_string(), ip.subnet, other, ip.meta.name));
     }
     holders[ip.meta.name] = ip.epoch;
   }
@@ -114,15 +122,18 @@ void Oracle::reclaim() {
 }
 
 void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPod>& all) {
-  const std::string who = fmt::format("pod {} wired with {} of Subnet {}", wired.pod, api::to_string(wired.addresses), wired.subnet);
+  const std::string who =
+      fmt::format("pod {} wired with {} of Subnet {}", wired.pod, api::to_string(wired.addresses), wired.subnet);
   for (const auto& [uid, other] : all) {
     if (uid == wired.pod_uid || other.subnet != wired.subnet) continue;
     for (const net::Address& a : wired.addresses) {
-      if (std::ranges::find(other.addresses, a) != other.addresses.end()) fail(fmt::format("{}: {} is held by pod {} too", who, a.to_string(), other.pod));
+      if (std::ranges::find(other.addresses, a) != other.addresses.end())
+        fail(fmt::format("{}: {} is held by pod {} too", who, a.to_string(), other.pod));
     }
   }
   const auto it = subnets_.find(wired.subnet_uid);
-  if (it == subnets_.end() || !live_subnets_.contains(wired.subnet) || uid_of(*live_subnets_.at(wired.subnet)) != wired.subnet_uid) {
+  if (it == subnets_.end() || !live_subnets_.contains(wired.subnet) ||
+      uid_of(*live_subnets_.at(wired.subnet)) != wired.subnet_uid) {
     return fail(who + ": that Subnet does not exist (any more)");
   }
   const SubnetTruth& truth = it->second;
@@ -134,7 +145,8 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
       return cidrs && std::ranges::any_of(*cidrs, [&](const net::Cidr& c) { return c.contains(a); });
     });
     if (!inside) fail(fmt::format("{}: {} is outside the Subnet", who, a.to_string()));
-    if (plan && std::ranges::find(plan->gateways, a) != plan->gateways.end()) fail(fmt::format("{}: {} is the gateway", who, a.to_string()));
+    if (plan && std::ranges::find(plan->gateways, a) != plan->gateways.end())
+      fail(fmt::format("{}: {} is the gateway", who, a.to_string()));
     for (const net::Cidr& c : plan ? plan->cidrs : std::vector<net::Cidr>{}) {
       if (a == c.network() || (a.is_v4() && a == c.last())) fail(fmt::format("{}: {} is reserved", who, a.to_string()));
     }
@@ -152,15 +164,18 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
     for (const auto& [uid, other] : subnets_) {
       const auto claim = other.claims.find(ns);
       const std::uint64_t created = pod_created_[wired.pod_uid];
-      const bool there = !other.deleting && other.roomy && claim != other.claims.end() && claim->second.version < created && other.ready_since && *other.ready_since < created;
+      const bool there = !other.deleting && other.roomy && claim != other.claims.end() &&
+                         claim->second.version < created && other.ready_since && *other.ready_since < created;
       if (!there || other.name == wired.subnet || !live_subnets_.contains(other.name)) continue;
       const auto older = api::ObjectMeta::parse(*live_subnets_.at(other.name));
-      if (older.older_than(api::ObjectMeta::parse(*live_subnets_.at(wired.subnet)))) fail(fmt::format("{}: Subnet {} claims the namespace too, was ready, and is older", who, other.name));
+      if (older.older_than(api::ObjectMeta::parse(*live_subnets_.at(wired.subnet))))
+        fail(fmt::format("{}: Subnet {} claims the namespace too, was ready, and is older", who, other.name));
     }
   }
   if (by_claim || ns_truth->second.named.contains(wired.subnet)) return;
   // A default then: was it right to take it?
-  if (ns_truth->second.always_expected) fail(fmt::format("{}: namespace {} has expected another subnet since it was created", who, ns));
+  if (ns_truth->second.always_expected)
+    fail(fmt::format("{}: namespace {} has expected another subnet since it was created", who, ns));
   for (const auto& [uid, other] : subnets_) {
     const auto claim = other.claims.find(ns);
     if (other.deleting || claim == other.claims.end()) continue;
@@ -198,7 +213,9 @@ void Oracle::check_ovn() {
         const auto address = net::Address::parse(item);
         if (!address) continue;
         const auto [it, fresh] = holders.emplace(address->to_string(), port_name);
-        if (!fresh) fail(fmt::format("OVN switch {}: ports {} and {} both have {}", boost::json::serialize(row.at("name")), it->second, port_name, item));
+        if (!fresh)
+          fail(fmt::format("OVN switch {}: ports {} and {} both have {}", boost::json::serialize(row.at("name")),
+                           it->second, port_name, item));
       }
     }
   }
@@ -219,7 +236,8 @@ void Oracle::check_ranges() {
       if (!cidr) continue;
       for (const auto& [other, taken] : by_switch) {
         if (other.starts_with(router) && other.substr(0, other.find(' ')) != name && taken.overlaps(*cidr)) {
-          fail(fmt::format("OVN router ports {} and {} overlap: {} and {}", other, name, taken.to_string(), cidr->to_string()));
+          fail(fmt::format("OVN router ports {} and {} overlap: {} and {}", other, name, taken.to_string(),
+                           cidr->to_string()));
         }
       }
       by_switch[name + " " + item] = *cidr;
@@ -231,17 +249,22 @@ void Oracle::check_wired(const std::map<std::string, WiredPod>& all) {
   const auto ports = ovn_.rows("Logical_Switch_Port");
   for (const auto& [uid, wired] : all) {
     const auto slash = wired.pod.find('/');
-    const std::string port = api::port_name(wired.pod.substr(slash + 1), wired.pod.substr(0, slash), api::kDefaultProvider);
-    const std::string who = fmt::format("pod {} runs with {} of Subnet {}", wired.pod, api::to_string(wired.addresses), wired.subnet);
+    const std::string port =
+        api::port_name(wired.pod.substr(slash + 1), wired.pod.substr(0, slash), api::kDefaultProvider);
+    const std::string who =
+        fmt::format("pod {} runs with {} of Subnet {}", wired.pod, api::to_string(wired.addresses), wired.subnet);
     const auto object = store_.get(*store_.types().find("kubeovn.io", "v1", "ips"), "", port);
     if (!object) {
       fail(who + ", but its IP object is gone");
       continue;
     }
     const api::Ip ip = api::Ip::parse(**object);
-    if (ip.addresses != wired.addresses || ip.subnet != wired.subnet) fail(fmt::format("{}, but its IP object says {} of Subnet {}", who, api::to_string(ip.addresses), ip.subnet));
+    if (ip.addresses != wired.addresses || ip.subnet != wired.subnet)
+      fail(fmt::format("{}, but its IP object says {} of Subnet {}", who, api::to_string(ip.addresses), ip.subnet));
     const bool there = std::ranges::any_of(ports, [&](const auto& entry) {
-      return entry.second.at("name").as_string() == port && boost::json::serialize(entry.second.at("addresses")).find(wired.addresses.front().to_string()) != std::string::npos;
+      return entry.second.at("name").as_string() == port &&
+             boost::json::serialize(entry.second.at("addresses")).find(wired.addresses.front().to_string()) !=
+                 std::string::npos;
     });
     if (!there) fail(who + ", but OVN has no such port");
   }
@@ -255,25 +278,32 @@ void Oracle::check_published() {
     const api::Ip ip = api::Ip::parse(*object);
     for (const net::Address& a : ip.addresses) {
       const auto live = live_subnets_.find(ip.subnet);
-      const auto cidrs = live == live_subnets_.end() ? Result<std::vector<net::Cidr>>(berth::fail(ErrorCode::not_found, "")) : net::Cidr::parse_list(string_at(*live->second, {"spec", "cidrBlock"}));
+      const auto cidrs = live == live_subnets_.end()
+                             ? Result<std::vector<net::Cidr>>(berth::fail(ErrorCode::not_found, ""))
+                             : net::Cidr::parse_list(string_at(*live->second, {"spec", "cidrBlock"}));
       // Addresses of a range that an edit gave up are held, but no longer part of the subnet's count.
       const bool counts = cidrs && std::ranges::any_of(*cidrs, [&](const net::Cidr& c) { return c.contains(a); });
       if (counts) ++(a.is_v4() ? held[ip.subnet].first : held[ip.subnet].second);
-      if (!addresses.insert(ip.subnet + " " + a.to_string()).second) fail(fmt::format("two IP objects hold {} of Subnet {}", a.to_string(), ip.subnet));
+      if (!addresses.insert(ip.subnet + " " + a.to_string()).second)
+        fail(fmt::format("two IP objects hold {} of Subnet {}", a.to_string(), ip.subnet));
     }
   }
   for (const auto& [name, object] : live_subnets_) {
     const api::Subnet subnet = api::Subnet::parse(*object);
     const auto plan = api::plan_subnet(subnet);
-    const bool ready = std::ranges::any_of(subnet.conditions, [](const api::Condition& c) { return c.type == "Ready" && c.status == "True"; });
+    const bool ready = std::ranges::any_of(
+        subnet.conditions, [](const api::Condition& c) { return c.type == "Ready" && c.status == "True"; });
     if (!plan || !ready) continue;
     for (const net::Cidr& cidr : plan->cidrs) {
       const std::string prefix = cidr.family() == net::Family::v4 ? "v4" : "v6";
       const std::int64_t wanted = cidr.family() == net::Family::v4 ? held[name].first : held[name].second;
       const std::int64_t said = int_at(*object, {"status", prefix + "usingIPs"}, -1);
-      if (said != wanted) fail(fmt::format("Subnet {}: status.{}usingIPs is {}, but {} addresses are held", name, prefix, said, wanted));
+      if (said != wanted)
+        fail(fmt::format("Subnet {}: status.{}usingIPs is {}, but {} addresses are held", name, prefix, said, wanted));
       const auto ranges = api::split_list(string_at(*object, {"status", prefix + "usingIPrange"}));
-      if (ranges.empty() != (wanted == 0)) fail(fmt::format("Subnet {}: status.{}usingIPrange is \"{}\", but {} addresses are held", name, prefix, string_at(*object, {"status", prefix + "usingIPrange"}), wanted));
+      if (ranges.empty() != (wanted == 0))
+        fail(fmt::format("Subnet {}: status.{}usingIPrange is \"{}\", but {} addresses are held", name, prefix,
+                         string_at(*object, {"status", prefix + "usingIPrange"}), wanted));
     }
   }
 }
@@ -283,13 +313,15 @@ void Oracle::check_empty() {
     const auto all = store_.list(*store_.types().find("kubeovn.io", "v1", plural), "");
     for (const Object& object : all->items) {
       const std::string name(name_of(*object));
-      if (!permanent().contains(name) && !name.starts_with("node-")) fail(fmt::format("left behind: {}/{}", plural, name));
+      if (!permanent().contains(name) && !name.starts_with("node-"))
+        fail(fmt::format("left behind: {}/{}", plural, name));
     }
   }
   for (const char* table : {"Logical_Switch", "Logical_Router", "Logical_Switch_Port", "Logical_Router_Port"}) {
     for (const auto& [uuid, row] : ovn_.rows(table)) {
       const std::string name(row.at("name").as_string());
-      const bool belongs = permanent().contains(name) || name.starts_with("node-") || name.find("ovn-cluster") != std::string::npos;
+      const bool belongs =
+          permanent().contains(name) || name.starts_with("node-") || name.find("ovn-cluster") != std::string::npos;
       if (!belongs) fail(fmt::format("left behind in OVN: {} {}", table, name));
     }
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The invariants, asserted on the truth: what is stored in the API, what OVN holds, what nodes have wired. Shares no code
-// with the decision: it remembers when each claim began and judges each wiring by that.
+// The invariants, asserted on the truth: what is stored in the API, what OVN holds, what nodes have wired. Shares no
+// code with the decision: it remembers when each claim began and judges each wiring by that.
 
 #include <cstdint>
 #include <map>
@@ -26,11 +26,13 @@ class Oracle {
   // After each step; cheap when nothing has changed.
   void check_ovn();
 
-  // When all has come to rest: what is published equals what is, and every wired pod still holds what it was wired with.
+  // When all has come to rest: what is published equals what is, and every wired pod still holds what it was wired
+  // with.
   void check_published();
   void check_wired(const std::map<std::string, WiredPod>& all);
 
-  // In runs without any fault: of the Subnets that claimed a namespace, and were ready, before the pod came, the oldest.
+  // In runs without any fault: of the Subnets that claimed a namespace, and were ready, before the pod came, the
+  // oldest.
   void set_calm(bool calm) { calm_ = calm; }
 
   // When everything was deleted: nothing is left but what a cluster always has.
@@ -52,7 +54,7 @@ class Oracle {
     std::set<std::string> ever_claimed;
     std::optional<std::uint64_t> ready_since;  // version; without a break
     bool roomy = false;
-    std::set<std::string> cidrs;          // every cidrBlock it ever had
+    std::set<std::string> cidrs;  // every cidrBlock it ever had
   };
   struct NamespaceTruth {
     TimePoint created{};
@@ -68,9 +70,9 @@ class Oracle {
   ovsdb::MemoryStore& ovn_;
   Duration settle_;
   ApiStore::ObserverId observer_ = 0;
-  std::map<std::string, SubnetTruth> subnets_;      // by UID
-  std::map<std::string, Object> live_subnets_;      // by name
-  std::map<std::string, Object> live_namespaces_;   // by name
+  std::map<std::string, SubnetTruth> subnets_;     // by UID
+  std::map<std::string, Object> live_subnets_;     // by name
+  std::map<std::string, Object> live_namespaces_;  // by name
   std::map<std::string, NamespaceTruth> namespaces_;
   std::map<std::string, std::uint64_t> pod_created_;  // UID -> version
   std::set<std::string> pods_with_address_;           // UIDs of pods whose users ask for an address
@@ -78,7 +80,8 @@ class Oracle {
   void note_ip(const Change& change);
   void check_ranges();
 
-  std::map<std::string, std::map<std::string, std::uint64_t>> ip_holders_;  // "subnet address" -> IP object -> epoch of its writer
+  std::map<std::string, std::map<std::string, std::uint64_t>>
+      ip_holders_;  // "subnet address" -> IP object -> epoch of its writer
   bool calm_ = false;
   std::uint64_t seen_transactions_ = 0;
   std::vector<std::string> violations_;

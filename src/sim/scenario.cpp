@@ -39,27 +39,36 @@ class Builder {
  private:
   std::uint64_t below(std::uint64_t n) { return random_() % n; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
-  Duration sometime() { return Duration(static_cast<Duration::rep>(below(static_cast<std::uint64_t>(spread_.count()) + 1))); }
+  Duration sometime() {
+    return Duration(static_cast<Duration::rep>(below(static_cast<std::uint64_t>(spread_.count()) + 1)));
+  }
 
-  void step(Duration at, std::string what, std::function<void(ApiStore&)> act) { out_.steps.push_back({at, std::move(what), std::move(act)}); }
+  void step(Duration at, std::string what, std::function<void(ApiStore&)> act) {
+    out_.steps.push_back({at, std::move(what), std::move(act)});
+  }
 
   void create(Duration at, const char* group, const char* version, const char* plural, std::string ns, object body) {
     std::string what = fmt::format("create {} {}", plural, boost::json::serialize(body.at("metadata").at("name")));
-    step(at, std::move(what), [=, body = std::move(body)](ApiStore& store) { (void)store.create(*store.types().find(group, version, plural), ns, body); });
+    step(at, std::move(what), [=, body = std::move(body)](ApiStore& store) {
+      (void)store.create(*store.types().find(group, version, plural), ns, body);
+    });
   }
 
   void remove(Duration at, const char* group, const char* plural, std::string ns, std::string name) {
-    step(at, fmt::format("delete {} {}", plural, name), [=](ApiStore& store) { (void)store.remove(*store.types().find(group, "v1", plural), ns, name); });
+    step(at, fmt::format("delete {} {}", plural, name),
+         [=](ApiStore& store) { (void)store.remove(*store.types().find(group, "v1", plural), ns, name); });
   }
 
   void patch(Duration at, const char* group, const char* plural, std::string name, value body) {
-    step(at, fmt::format("patch {} {} {}", plural, name, boost::json::serialize(body)),
-         [=](ApiStore& store) { (void)store.patch(*store.types().find(group, "v1", plural), "", name, PatchType::merge, body); });
+    step(at, fmt::format("patch {} {} {}", plural, name, boost::json::serialize(body)), [=](ApiStore& store) {
+      (void)store.patch(*store.types().find(group, "v1", plural), "", name, PatchType::merge, body);
+    });
   }
 
   void nodes() {
     for (int i = 1; i <= 3; ++i) {
-      create({}, "", "v1", "nodes", "", {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", fmt::format("node-{}", i)}}}});
+      create({}, "", "v1", "nodes", "",
+             {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", fmt::format("node-{}", i)}}}});
     }
   }
 
@@ -74,7 +83,8 @@ class Builder {
         expecting_.insert(name);
       }
       ns_at_.push_back(one_in(2) ? Duration{} : sometime() / 2);
-      create(ns_at_.back(), "", "v1", "namespaces", "", {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", std::move(metadata)}});
+      create(ns_at_.back(), "", "v1", "namespaces", "",
+             {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", std::move(metadata)}});
       names_.push_back(name);
     }
   }
@@ -85,7 +95,11 @@ class Builder {
     array listed;
     if (one_in(2)) listed.emplace_back(names_[below(names_.size())]);
     vpc_lists_ = !listed.empty();
-    create(sometime(), "kubeovn.io", "v1", "vpcs", "", {{"apiVersion", "kubeovn.io/v1"}, {"kind", "Vpc"}, {"metadata", {{"name", vpc_}}}, {"spec", {{"namespaces", std::move(listed)}}}});
+    create(sometime(), "kubeovn.io", "v1", "vpcs", "",
+           {{"apiVersion", "kubeovn.io/v1"},
+            {"kind", "Vpc"},
+            {"metadata", {{"name", vpc_}}},
+            {"spec", {{"namespaces", std::move(listed)}}}});
   }
 
   [[nodiscard]] object manifest(const SubnetDraft& draft) const {
@@ -101,7 +115,10 @@ class Builder {
       spec["namespaces"] = std::move(claimed);
     }
     if (draft.small) spec["excludeIps"] = array{value("10.50.0.5")};
-    return {{"apiVersion", "kubeovn.io/v1"}, {"kind", "Subnet"}, {"metadata", {{"name", draft.name}}}, {"spec", std::move(spec)}};
+    return {{"apiVersion", "kubeovn.io/v1"},
+            {"kind", "Subnet"},
+            {"metadata", {{"name", draft.name}}},
+            {"spec", std::move(spec)}};
   }
 
   void subnets() {
@@ -141,15 +158,19 @@ class Builder {
         plain = false;
       } else if (one_in(10)) {
         // A manifest copied from a cluster where it ran: its record speaks of another pod.
-        metadata["annotations"] = {{"ovn.kubernetes.io/logical_switch", "ovn-default"},
-                                   {"ovn.kubernetes.io/ip_address", "10.16.0.9"},
-                                   {"ovn.kubernetes.io/allocated", "true"},
-                                   {"ovn.kubernetes.io/routed", "true"},
-                                   {std::string(api::kBindingAnnotation),
-                                    R"({"podUID":"elsewhere","networks":{"ovn":{"rule":"default","subnet":"ovn-default","subnetUID":"elsewhere"}},"wrote":{"ovn.kubernetes.io/logical_switch":"ovn-default","ovn.kubernetes.io/ip_address":"10.16.0.9"}})"}};
+        metadata["annotations"] = {
+            {"ovn.kubernetes.io/logical_switch", "ovn-default"},
+            {"ovn.kubernetes.io/ip_address", "10.16.0.9"},
+            {"ovn.kubernetes.io/allocated", "true"},
+            {"ovn.kubernetes.io/routed", "true"},
+            {std::string(api::kBindingAnnotation),
+             R"({"podUID":"elsewhere","networks":{"ovn":{"rule":"default","subnet":"ovn-default","subnetUID":"elsewhere"}},"wrote":{"ovn.kubernetes.io/logical_switch":"ovn-default","ovn.kubernetes.io/ip_address":"10.16.0.9"}})"}};
       }
       const Duration at = ns_at_[n] + Duration(std::chrono::milliseconds(1)) + sometime();
-      object body{{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", std::move(metadata)}, {"spec", {{"containers", array{object{{"name", "c"}, {"image", "c"}}}}}}};
+      object body{{"apiVersion", "v1"},
+                  {"kind", "Pod"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", {{"containers", array{object{{"name", "c"}, {"image", "c"}}}}}}};
       create(at, "", "v1", "pods", ns, body);
       const std::string key = ns + "/" + name;
       if (plain && can_serve(ns)) out_.must_be_wired.insert(key);
@@ -159,20 +180,22 @@ class Builder {
         if (one_in(4)) {
           out_.must_be_wired.erase(key);
         } else {
-          for (int k = 1; k <= 6; ++k) create(again + std::chrono::milliseconds(300 * k * k), "", "v1", "pods", ns, body);
+          for (int k = 1; k <= 6; ++k)
+            create(again + std::chrono::milliseconds(300 * k * k), "", "v1", "pods", ns, body);
         }
       }
     }
   }
 
-  // Nothing stands in the way of a plain pod: one roomy subnet in the default Vpc claims its namespace, nothing overlaps it,
-  // and it is never touched.
+  // Nothing stands in the way of a plain pod: one roomy subnet in the default Vpc claims its namespace, nothing
+  // overlaps it, and it is never touched.
   [[nodiscard]] bool can_serve(const std::string& ns) const {
     for (const SubnetDraft& draft : drafts_) {
       if (draft.cidr == "10.50.0.0/23" || draft.small) return false;
     }
     for (const SubnetDraft& draft : drafts_) {
-      if (draft.vpc.empty() && !draft.namespaces.empty() && draft.namespaces.front() == ns && draft.name != "s0") return true;
+      if (draft.vpc.empty() && !draft.namespaces.empty() && draft.namespaces.front() == ns && draft.name != "s0")
+        return true;
     }
     return false;
   }
@@ -183,13 +206,18 @@ class Builder {
     if (one_in(5)) {
       remove(late, "kubeovn.io", "subnets", "", "s0");
       if (one_in(2)) {
-        for (int k = 1; k <= 5; ++k) create(late + std::chrono::milliseconds(500 * k * k), "kubeovn.io", "v1", "subnets", "", manifest(drafts_.front()));
+        for (int k = 1; k <= 5; ++k)
+          create(late + std::chrono::milliseconds(500 * k * k), "kubeovn.io", "v1", "subnets", "",
+                 manifest(drafts_.front()));
       }
     }
-    if (one_in(5)) patch(late, "kubeovn.io", "subnets", "s0", {{"spec", {{"excludeIps", array{value("10.50.0.6"), value("10.50.0.10..10.50.0.20")}}}}});
+    if (one_in(5))
+      patch(late, "kubeovn.io", "subnets", "s0",
+            {{"spec", {{"excludeIps", array{value("10.50.0.6"), value("10.50.0.10..10.50.0.20")}}}}});
     if (one_in(8)) {
       out_.must_be_wired.clear();  // it may take the range of s1
-      patch(late, "kubeovn.io", "subnets", "s0", {{"spec", {{"cidrBlock", "10.51.0.0/24"}, {"gateway", "10.51.0.1"}, {"excludeIps", array{}}}}});
+      patch(late, "kubeovn.io", "subnets", "s0",
+            {{"spec", {{"cidrBlock", "10.51.0.0/24"}, {"gateway", "10.51.0.1"}, {"excludeIps", array{}}}}});
     }
     if (one_in(8)) patch(late, "kubeovn.io", "subnets", "s0", {{"spec", {{"cidrBlock", "nonsense"}}}});
     if (one_in(6) && !vpc_.empty()) remove(late, "kubeovn.io", "vpcs", "", vpc_);

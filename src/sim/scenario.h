@@ -22,8 +22,9 @@ struct Scenario {
   std::set<std::string> must_be_wired;  // pods ("ns/name") that nothing can keep from being bound in the end
 };
 
-// Namespaces, Subnets, Vpcs, pods and what people do to them, in an order and at times that only the dice know: one release
-// all at once, or Subnets long after the pods; edits, overlaps, full subnets, deletions and re-creations under the same name.
+// Namespaces, Subnets, Vpcs, pods and what people do to them, in an order and at times that only the dice know: one
+// release all at once, or Subnets long after the pods; edits, overlaps, full subnets, deletions and re-creations under
+// the same name.
 [[nodiscard]] Scenario make_scenario(Random& random);
 
 }  // namespace berth::sim

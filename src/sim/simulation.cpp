@@ -1,12 +1,12 @@
 #include "sim/simulation.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <set>
-
-#include <fmt/core.h>
 
 #include "api/annotations.h"
 #include "api/workload.h"
@@ -36,7 +36,9 @@ bool is_calm(std::uint64_t seed) { return seed % 8 == 0; }
 FaultRates rates_for(Random& random, bool calm) {
   FaultRates rates;
   if (calm) return rates;
-  const auto some = [&](double most) { return random() % 3 == 0 ? 0.0 : most * static_cast<double>(random() % 1000) / 1000.0; };
+  const auto some = [&](double most) {
+    return random() % 3 == 0 ? 0.0 : most * static_cast<double>(random() % 1000) / 1000.0;
+  };
   rates.request_lost = some(0.05);
   rates.reply_lost = some(0.05);
   rates.watch_dropped = some(0.05);
@@ -60,7 +62,8 @@ class Simulation {
         store_([this] { return scheduler_.wall_now(); }, store_random_),
         ovn_(schema(), options.seed + 1),
         oracle_(scheduler_, store_, ovn_, kSettle),
-        nodes_(scheduler_, store_, faults_, random_, {"node-1", "node-2", "node-3"}, options.safeguards.confirm, {[this](const WiredPod& w) { on_wired(w); }}),
+        nodes_(scheduler_, store_, faults_, random_, {"node-1", "node-2", "node-3"}, options.safeguards.confirm,
+               {[this](const WiredPod& w) { on_wired(w); }}),
         scenario_(make_scenario(random_)) {
     observer_ = store_.observe([this](const ResourceType& type, const Change& change) { note_change(type, change); });
   }
@@ -98,7 +101,8 @@ class Simulation {
   void start_controller() {
     const std::uint64_t epoch = ++epoch_;
     trace(fmt::format("controller of epoch {} starts", epoch));
-    leader_ = std::make_unique<SimController>(SimController::Environment{scheduler_, store_, ovn_, faults_}, options_.seed + epoch * 7919, epoch, settings(),
+    leader_ = std::make_unique<SimController>(SimController::Environment{scheduler_, store_, ovn_, faults_},
+                                              options_.seed + epoch * 7919, epoch, settings(),
                                               [this, epoch] { on_crash(epoch); });
   }
 
@@ -136,8 +140,11 @@ class Simulation {
     for (const auto* c : {leader_.get(), old_leader_.get()}) {
       if (c == nullptr) continue;
       const world::Counters& counters = const_cast<SimController*>(c)->engine().world().counters;
-      if (counters.missed_wakeups > 0) oracle_.fail(fmt::format("epoch {}: {} missed wake-ups", c->epoch(), counters.missed_wakeups));
-      if (counters.wrong_subnet_delivered > 0) oracle_.fail(fmt::format("epoch {}: the auditor counted {} wrong deliveries", c->epoch(), counters.wrong_subnet_delivered));
+      if (counters.missed_wakeups > 0)
+        oracle_.fail(fmt::format("epoch {}: {} missed wake-ups", c->epoch(), counters.missed_wakeups));
+      if (counters.wrong_subnet_delivered > 0)
+        oracle_.fail(fmt::format("epoch {}: the auditor counted {} wrong deliveries", c->epoch(),
+                                 counters.wrong_subnet_delivered));
       if (counters.rebound > 0) faults_.count("pod rebound before wiring");
       if (counters.quarantined > 0) faults_.count("address quarantined");
       check_allocators(const_cast<SimController*>(c)->engine().world());
@@ -148,7 +155,8 @@ class Simulation {
     for (const auto& [name, subnet] : world.subnets().all()) {
       const ipam::Allocator* allocator = world.allocator(name);
       if (allocator == nullptr) continue;
-      if (const Status ok = allocator->check(); !ok) oracle_.fail(fmt::format("allocator of {}: {}", name, ok.error().message));
+      if (const Status ok = allocator->check(); !ok)
+        oracle_.fail(fmt::format("allocator of {}: {}", name, ok.error().message));
     }
   }
 
@@ -156,12 +164,16 @@ class Simulation {
   void check_nothing_known_is_free() {
     if (!leader_ || !leader_->engine().running()) return;
     const world::World& world = leader_->engine().world();
-    const auto check = [&](const std::string& what, const std::string& subnet, const std::vector<net::Address>& addresses) {
+    const auto check = [&](const std::string& what, const std::string& subnet,
+                           const std::vector<net::Address>& addresses) {
       const ipam::Allocator* allocator = world.allocator(subnet);
       if (allocator == nullptr) return;
       for (const net::Address& a : addresses) {
-        const bool inside = std::ranges::any_of(allocator->config().cidrs, [&](const net::Cidr& c) { return c.contains(a); });
-        if (inside && allocator->holder_of(a) == nullptr) oracle_.fail(fmt::format("{} holds {} of Subnet {}, which the allocator takes for free", what, a.to_string(), subnet));
+        const bool inside =
+            std::ranges::any_of(allocator->config().cidrs, [&](const net::Cidr& c) { return c.contains(a); });
+        if (inside && allocator->holder_of(a) == nullptr)
+          oracle_.fail(
+              fmt::format("{} holds {} of Subnet {}, which the allocator takes for free", what, a.to_string(), subnet));
       }
     };
     for (const auto& [name, ip] : world.ips().all()) check("IP " + name, ip.subnet, ip.addresses);
@@ -199,13 +211,19 @@ class Simulation {
   }
 
   void plan_disturbances() {
-    const auto at = [&](double share) { return Duration(static_cast<Duration::rep>(static_cast<double>(scenario_.length.count()) * share)); };
+    const auto at = [&](double share) {
+      return Duration(static_cast<Duration::rep>(static_cast<double>(scenario_.length.count()) * share));
+    };
     const auto dice = [&] { return static_cast<double>(random_() % 1000) / 1000.0; };
     if (random_() % 3 == 0) scheduler_.after(at(dice()), [this] { take_over(); });
     if (random_() % 4 == 0) {
       const Duration begin = at(dice());
-      scheduler_.after(begin, [this] { if (leader_) leader_->set_api_reachable(false); });
-      scheduler_.after(begin + std::chrono::seconds(1 + random_() % 5), [this] { if (leader_) leader_->set_api_reachable(true); });
+      scheduler_.after(begin, [this] {
+        if (leader_) leader_->set_api_reachable(false);
+      });
+      scheduler_.after(begin + std::chrono::seconds(1 + random_() % 5), [this] {
+        if (leader_) leader_->set_api_reachable(true);
+      });
     }
     if (random_() % 4 == 0) {
       scheduler_.after(at(dice()), [this] {
@@ -225,7 +243,9 @@ class Simulation {
     std::advance(it, static_cast<long>(random_() % rows.size()));
     faults_.count("OVN row deleted by hand");
     trace("somebody deletes switch " + boost::json::serialize(it->second.at("name")));
-    (void)ovn_.execute({"OVN_Northbound", {{"op", "delete"}, {"table", "Logical_Switch"}, {"where", {{"_uuid", "==", {"uuid", it->first}}}}}});
+    (void)ovn_.execute(
+        {"OVN_Northbound",
+         {{"op", "delete"}, {"table", "Logical_Switch"}, {"where", {{"_uuid", "==", {"uuid", it->first}}}}}});
   }
 
   // Somebody with kubectl.
@@ -262,7 +282,8 @@ class Simulation {
       if (waiting == nullptr) {
         oracle_.fail(fmt::format("pod {} is neither wired nor waiting", pod.meta.key()));
       } else if (scenario_.must_be_wired.contains(pod.meta.key())) {
-        oracle_.fail(fmt::format("pod {} should have been bound by now, but waits for {}", pod.meta.key(), waiting->for_what));
+        oracle_.fail(
+            fmt::format("pod {} should have been bound by now, but waits for {}", pod.meta.key(), waiting->for_what));
       } else {
         faults_.count("pod still waiting in the end");
       }
@@ -274,7 +295,8 @@ class Simulation {
   void tear_everything_down() {
     if (oracle_.violations().size() >= kMostViolations) return;
     std::vector<std::function<void()>> deletions;
-    for (const auto& [group, plural] : {std::pair{"", "pods"}, {"apps", "statefulsets"}, {"kubeovn.io", "subnets"}, {"kubeovn.io", "vpcs"}}) {
+    for (const auto& [group, plural] :
+         {std::pair{"", "pods"}, {"apps", "statefulsets"}, {"kubeovn.io", "subnets"}, {"kubeovn.io", "vpcs"}}) {
       const TypePtr type = store_.types().find(group, "v1", plural);
       const auto all = store_.list(*type, "");
       for (const Object& object : all->items) {
@@ -317,17 +339,20 @@ class Simulation {
   }
 
   void on_wired(const WiredPod& wired) {
-    trace(fmt::format("pod {} is wired with {} of Subnet {}", wired.pod, api::to_string(wired.addresses), wired.subnet));
+    trace(
+        fmt::format("pod {} is wired with {} of Subnet {}", wired.pod, api::to_string(wired.addresses), wired.subnet));
     faults_.count(wired.subnet == api::kDefaultSubnet ? "pod wired on the default" : "pod wired on its subnet");
     oracle_.on_wired(wired, nodes_.wired());
   }
 
   void note_change(const ResourceType& type, const Change& change) {
-    const std::string text = fmt::format("{} {} {} {}", static_cast<int>(change.type), type.plural, name_of(*change.object), change.version);
+    const std::string text =
+        fmt::format("{} {} {} {}", static_cast<int>(change.type), type.plural, name_of(*change.object), change.version);
     for (const char c : text) fingerprint_ = (fingerprint_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
     if (options_.trace && type.kind != "Event") {
       static constexpr const char* kTypes[] = {"+", "~", "-"};
-      std::fprintf(stderr, "%10.3f   %s %s %s\n", seconds(), kTypes[static_cast<int>(change.type)], type.kind.c_str(), std::string(name_of(*change.object)).c_str());
+      std::fprintf(stderr, "%10.3f   %s %s %s\n", seconds(), kTypes[static_cast<int>(change.type)], type.kind.c_str(),
+                   std::string(name_of(*change.object)).c_str());
     }
   }
 

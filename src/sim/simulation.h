@@ -18,10 +18,10 @@ struct RunOptions {
 };
 
 struct RunResult {
-  std::vector<std::string> violations;                // empty: all invariants held
-  std::map<std::string, std::uint64_t> occurred;      // how often each fault, crash point and situation came up
+  std::vector<std::string> violations;            // empty: all invariants held
+  std::map<std::string, std::uint64_t> occurred;  // how often each fault, crash point and situation came up
   std::uint64_t steps = 0;
-  std::uint64_t fingerprint = 0;                      // of all API and OVN writes in order: equal for equal seeds
+  std::uint64_t fingerprint = 0;  // of all API and OVN writes in order: equal for equal seeds
 };
 
 [[nodiscard]] RunResult run(const RunOptions& options);

@@ -1,8 +1,8 @@
 #include "sim/transport.h"
 
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 namespace berth::sim {
 namespace {
@@ -13,13 +13,24 @@ Error to_error(const ApiError& error) {
     case 400:
     case 405:
     case 415:
-    case 422: code = ErrorCode::invalid; break;
+    case 422:
+      code = ErrorCode::invalid;
+      break;
     case 401:
-    case 403: code = ErrorCode::forbidden; break;
-    case 404: code = ErrorCode::not_found; break;
-    case 409: code = error.reason == "AlreadyExists" ? ErrorCode::already_exists : ErrorCode::conflict; break;
-    case 410: code = ErrorCode::gone; break;
-    default: break;
+    case 403:
+      code = ErrorCode::forbidden;
+      break;
+    case 404:
+      code = ErrorCode::not_found;
+      break;
+    case 409:
+      code = error.reason == "AlreadyExists" ? ErrorCode::already_exists : ErrorCode::conflict;
+      break;
+    case 410:
+      code = ErrorCode::gone;
+      break;
+    default:
+      break;
   }
   return {code, error.message};
 }
@@ -39,12 +50,14 @@ Result<boost::json::value> list(ApiStore& store, const ResourceType& type, const
   if (!page) return fail(to_error(page.error()));
   boost::json::array items;
   for (const Object& item : page->items) items.emplace_back(*item);
-  return boost::json::value{{"metadata", {{"resourceVersion", std::to_string(page->version)}}}, {"items", std::move(items)}};
+  return boost::json::value{{"metadata", {{"resourceVersion", std::to_string(page->version)}}},
+                            {"items", std::move(items)}};
 }
 
 std::string describe(const api::Request& request) {
   static constexpr const char* kVerbs[] = {"get", "list", "create", "update", "patch", "delete"};
-  return fmt::format("{} {}{}", kVerbs[static_cast<int>(request.verb)], api::resource_of(request.kind).name, request.subresource.empty() ? "" : "/" + request.subresource);
+  return fmt::format("{} {}{}", kVerbs[static_cast<int>(request.verb)], api::resource_of(request.kind).name,
+                     request.subresource.empty() ? "" : "/" + request.subresource);
 }
 
 bool is_write(const api::Request& request) { return request.verb != api::Verb::get && request.verb != api::Verb::list; }
@@ -55,11 +68,16 @@ Result<boost::json::value> execute(ApiStore& store, const api::Request& request)
   const ResourceType* type = type_of(store, request.kind);
   if (type == nullptr) return fail(ErrorCode::not_found, "the server serves no such resource");
   switch (request.verb) {
-    case api::Verb::get: return answer(store.get(*type, request.ns, request.name));
-    case api::Verb::list: return list(store, *type, request);
-    case api::Verb::create: return answer(store.create(*type, request.ns, request.body.as_object()));
-    case api::Verb::update: return answer(store.update(*type, request.ns, request.name, request.body.as_object(), request.subresource));
-    case api::Verb::merge_patch: return answer(store.patch(*type, request.ns, request.name, PatchType::merge, request.body, request.subresource));
+    case api::Verb::get:
+      return answer(store.get(*type, request.ns, request.name));
+    case api::Verb::list:
+      return list(store, *type, request);
+    case api::Verb::create:
+      return answer(store.create(*type, request.ns, request.body.as_object()));
+    case api::Verb::update:
+      return answer(store.update(*type, request.ns, request.name, request.body.as_object(), request.subresource));
+    case api::Verb::merge_patch:
+      return answer(store.patch(*type, request.ns, request.name, PatchType::merge, request.body, request.subresource));
     case api::Verb::remove: {
       DeleteOptions options;
       if (request.body.is_object()) {
@@ -106,23 +124,27 @@ void SimTransport::send(api::Request request, Reply done) {
     reply_with(fail(ErrorCode::unavailable, what + ": connection refused"));
     return;
   }
-  scheduler_.after(faults_.delay(), [this, alive = alive_, &store = store_, request = std::move(request), reply_with, what, write] {
-    auto result = execute(store, request);
-    if (!*alive) return;
-    if (result && request.verb == api::Verb::list && request.kind == api::Kind::pod) {
-      // One that holds an address: its absence must be proven before that is taken back.
-      auto& items = result->as_object()["items"].as_array();
-      const auto bound = std::ranges::find_if(items, [](const boost::json::value& item) {
-        return object_at(item.as_object(), {"metadata", "annotations"}) != nullptr &&
-               string_at(item.as_object(), {"metadata", "annotations", "ovn.kubernetes.io/allocated"}) == "true" && !string_at(item.as_object(), {"status", "podIP"}).empty();
+  scheduler_.after(
+      faults_.delay(), [this, alive = alive_, &store = store_, request = std::move(request), reply_with, what, write] {
+        auto result = execute(store, request);
+        if (!*alive) return;
+        if (result && request.verb == api::Verb::list && request.kind == api::Kind::pod) {
+          // One that holds an address: its absence must be proven before that is taken back.
+          auto& items = result->as_object()["items"].as_array();
+          const auto bound = std::ranges::find_if(items, [](const boost::json::value& item) {
+            return object_at(item.as_object(), {"metadata", "annotations"}) != nullptr &&
+                   string_at(item.as_object(), {"metadata", "annotations", "ovn.kubernetes.io/allocated"}) == "true" &&
+                   !string_at(item.as_object(), {"status", "podIP"}).empty();
+          });
+          if (bound != items.end() && faults_.roll("list lacked a pod", faults_.rates().list_incomplete))
+            items.erase(bound);
+        }
+        if (!result && result.error().code == ErrorCode::conflict) faults_.count("API conflict");
+        if (write && crash_ && crash_("after " + what)) return;
+        if (faults_.roll("API reply lost", faults_.rates().reply_lost))
+          result = fail(ErrorCode::unavailable, what + ": connection reset");
+        reply_with(std::move(result));
       });
-      if (bound != items.end() && faults_.roll("list lacked a pod", faults_.rates().list_incomplete)) items.erase(bound);
-    }
-    if (!result && result.error().code == ErrorCode::conflict) faults_.count("API conflict");
-    if (write && crash_ && crash_("after " + what)) return;
-    if (faults_.roll("API reply lost", faults_.rates().reply_lost)) result = fail(ErrorCode::unavailable, what + ": connection reset");
-    reply_with(std::move(result));
-  });
 }
 
 kube::Transport::WatchId SimTransport::watch(kube::WatchRequest request, WatchHandler handler) {
@@ -175,7 +197,8 @@ void SimTransport::pump(const std::shared_ptr<OpenWatch>& watch) {
       deliver(watch, [out](OpenWatch& w) { w.handler.on_event(out); });
     }
     if (faults_.roll("watch dropped", faults_.rates().watch_dropped)) {
-      if (faults_.roll("watch history forgotten", faults_.rates().history_forgotten)) return end(watch, {ErrorCode::gone, "too old resource version"});
+      if (faults_.roll("watch history forgotten", faults_.rates().history_forgotten))
+        return end(watch, {ErrorCode::gone, "too old resource version"});
       return end(watch, {ErrorCode::unavailable, "watch: end of stream"});
     }
   }

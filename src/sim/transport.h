@@ -16,8 +16,8 @@ namespace berth::sim {
 
 class SimTransport final : public kube::Transport {
  public:
-  // crash is told the name of each crash point that is reached ("before create IP", "after create IP"); if it says true, the process is about to
-  // die there: nothing more is sent, or the reply never arrives.
+  // crash is told the name of each crash point that is reached ("before create IP", "after create IP"); if it says
+  // true, the process is about to die there: nothing more is sent, or the reply never arrives.
   using CrashPoint = std::function<bool(const std::string& point)>;
 
   SimTransport(Scheduler& scheduler, ApiStore& store, Faults& faults, CrashPoint crash);

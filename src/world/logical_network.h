@@ -1,7 +1,7 @@
 #pragma once
 
-// Berth's vocabulary for what it keeps in OVN, the same for what is wanted (in Plans) and what is observed (in the World).
-// Names follow Kube-OVN: router = Vpc, switch = Subnet, port = "<pod>.<ns>[.<provider>]" or "node-<node>".
+// Berth's vocabulary for what it keeps in OVN, the same for what is wanted (in Plans) and what is observed (in the
+// World). Names follow Kube-OVN: router = Vpc, switch = Subnet, port = "<pod>.<ns>[.<provider>]" or "node-<node>".
 // src/ovn turns these into northbound rows and back.
 
 #include <compare>
@@ -38,7 +38,8 @@ struct LogicalRouter {
   bool operator==(const LogicalRouter&) const = default;
 };
 
-// A switch and, if router is set, the pair of ports that joins them: "<router>-<switch>" on the router, "<switch>-<router>" on the switch.
+// A switch and, if router is set, the pair of ports that joins them: "<router>-<switch>" on the router,
+// "<switch>-<router>" on the switch.
 struct LogicalSwitch {
   std::string name;
   std::string router;                 // empty: not routed
@@ -51,8 +52,9 @@ struct LogicalPort {
   std::string name;
   std::string switch_name;
   net::Mac mac;
-  std::vector<net::Address> addresses;              // IPv4 first
-  std::map<std::string, std::string> external_ids;  // pod=<ns>/<pod>, berth-owner=<owner>; vendor and ls are added by src/ovn
+  std::vector<net::Address> addresses;  // IPv4 first
+  std::map<std::string, std::string>
+      external_ids;  // pod=<ns>/<pod>, berth-owner=<owner>; vendor and ls are added by src/ovn
   bool operator==(const LogicalPort&) const = default;
 };
 

@@ -10,15 +10,16 @@
 
 namespace berth::world {
 
-// The objects of one kind, from three sources that overtake each other: watch events, lists, and replies to our own writes.
-// Order is decided by resourceVersion, so that an old event never undoes newer knowledge:
+// The objects of one kind, from three sources that overtake each other: watch events, lists, and replies to our own
+// writes. Order is decided by resourceVersion, so that an old event never undoes newer knowledge:
 //   list_floor_   a list at this version was applied; events at or below it are part of it already
 //   deleted_      an object was seen deleted at this version; anything older about it is void
 //   absent_       an object was missing from a list of a part of the collection at this version
 template <typename T>
 class Table {
  public:
-  // before or after absent: added or removed. proven: somebody saw the deletion itself; false: merely absent from a list.
+  // before or after absent: added or removed. proven: somebody saw the deletion itself; false: merely absent from a
+  // list.
   using Hook = std::function<void(const std::optional<T>& before, const T* after, bool proven)>;
 
   explicit Table(Hook hook) : hook_(std::move(hook)) {}
@@ -44,7 +45,8 @@ class Table {
   void affirm(T object) {
     const std::string key = object.meta.key();
     const auto it = deleted_.find(key);
-    if (objects_.contains(key) || (it != deleted_.end() && object.meta.version <= it->second)) return upsert(std::move(object));
+    if (objects_.contains(key) || (it != deleted_.end() && object.meta.version <= it->second))
+      return upsert(std::move(object));
     put(key, std::nullopt, std::move(object));
   }
 

@@ -13,9 +13,9 @@ namespace berth::world {
 
 // One pod that waits.
 struct Waiting {
-  TimePoint since{};                      // of the whole wait, through changes of what for
+  TimePoint since{};  // of the whole wait, through changes of what for
   std::set<binding::WaitKey> keys;
-  std::optional<TimePoint> until;         // woken then at the latest
+  std::optional<TimePoint> until;  // woken then at the latest
   std::string for_what;
 };
 

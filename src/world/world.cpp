@@ -1,8 +1,8 @@
 #include "world/world.h"
 
-#include <algorithm>
-
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "api/annotations.h"
 
@@ -38,23 +38,32 @@ bool by_age(const T* a, const T* b) {
 
 std::string to_string(const Key& key) {
   switch (key.kind) {
-    case KeyKind::system: return "system";
-    case KeyKind::vpc: return "Vpc/" + key.name;
-    case KeyKind::subnet: return "Subnet/" + key.name;
-    case KeyKind::namespace_: return "Namespace/" + key.name;
-    case KeyKind::node: return "Node/" + key.name;
-    case KeyKind::pod: return "Pod/" + key.name;
+    case KeyKind::system:
+      return "system";
+    case KeyKind::vpc:
+      return "Vpc/" + key.name;
+    case KeyKind::subnet:
+      return "Subnet/" + key.name;
+    case KeyKind::namespace_:
+      return "Namespace/" + key.name;
+    case KeyKind::node:
+      return "Node/" + key.name;
+    case KeyKind::pod:
+      return "Pod/" + key.name;
   }
   return key.name;
 }
 
 Key key_of(const api::Ip& ip) {
-  if (ip.owner.kind == api::Owner::Kind::node || (ip.pod_ns.empty() && ip.meta.name == api::node_port_name(ip.pod_name))) return {KeyKind::node, ip.pod_name};
+  if (ip.owner.kind == api::Owner::Kind::node ||
+      (ip.pod_ns.empty() && ip.meta.name == api::node_port_name(ip.pod_name)))
+    return {KeyKind::node, ip.pod_name};
   return {KeyKind::pod, ip.pod_ns + "/" + ip.pod_name};
 }
 
 std::optional<Key> key_of(const LogicalPort& port) {
-  if (const auto it = port.external_ids.find("pod"); it != port.external_ids.end()) return Key{KeyKind::pod, it->second};
+  if (const auto it = port.external_ids.find("pod"); it != port.external_ids.end())
+    return Key{KeyKind::pod, it->second};
   if (port.name.starts_with("node-")) return Key{KeyKind::node, port.name.substr(5)};
   return std::nullopt;
 }
@@ -75,73 +84,106 @@ World::~World() = default;
 
 void World::upsert(api::Kind kind, const api::JsonObject& object) {
   switch (kind) {
-    case api::Kind::pod: return pods_.upsert(api::Pod::parse(object));
-    case api::Kind::namespace_: return namespaces_.upsert(api::Namespace::parse(object));
-    case api::Kind::node: return nodes_.upsert(api::Node::parse(object));
-    case api::Kind::stateful_set: return stateful_sets_.upsert(api::StatefulSet::parse(object));
-    case api::Kind::network_attachment_definition: return networks_.upsert(api::NetworkAttachmentDefinition::parse(object));
-    case api::Kind::subnet: return subnets_.upsert(api::Subnet::parse(object));
-    case api::Kind::ip: return ips_.upsert(api::Ip::parse(object));
-    case api::Kind::ip_pool: return pools_.upsert(api::IpPool::parse(object));
-    case api::Kind::vpc: return vpcs_.upsert(api::Vpc::parse(object));
+    case api::Kind::pod:
+      return pods_.upsert(api::Pod::parse(object));
+    case api::Kind::namespace_:
+      return namespaces_.upsert(api::Namespace::parse(object));
+    case api::Kind::node:
+      return nodes_.upsert(api::Node::parse(object));
+    case api::Kind::stateful_set:
+      return stateful_sets_.upsert(api::StatefulSet::parse(object));
+    case api::Kind::network_attachment_definition:
+      return networks_.upsert(api::NetworkAttachmentDefinition::parse(object));
+    case api::Kind::subnet:
+      return subnets_.upsert(api::Subnet::parse(object));
+    case api::Kind::ip:
+      return ips_.upsert(api::Ip::parse(object));
+    case api::Kind::ip_pool:
+      return pools_.upsert(api::IpPool::parse(object));
+    case api::Kind::vpc:
+      return vpcs_.upsert(api::Vpc::parse(object));
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
     case api::Kind::vip:
     case api::Kind::deployment:
-    case api::Kind::replica_set: return;
+    case api::Kind::replica_set:
+      return;
   }
 }
 
 void World::remove(api::Kind kind, const api::JsonObject& object) {
   switch (kind) {
-    case api::Kind::pod: return pods_.remove(api::Pod::parse(object));
-    case api::Kind::namespace_: return namespaces_.remove(api::Namespace::parse(object));
-    case api::Kind::node: return nodes_.remove(api::Node::parse(object));
-    case api::Kind::stateful_set: return stateful_sets_.remove(api::StatefulSet::parse(object));
-    case api::Kind::network_attachment_definition: return networks_.remove(api::NetworkAttachmentDefinition::parse(object));
-    case api::Kind::subnet: return subnets_.remove(api::Subnet::parse(object));
-    case api::Kind::ip: return ips_.remove(api::Ip::parse(object));
-    case api::Kind::ip_pool: return pools_.remove(api::IpPool::parse(object));
-    case api::Kind::vpc: return vpcs_.remove(api::Vpc::parse(object));
+    case api::Kind::pod:
+      return pods_.remove(api::Pod::parse(object));
+    case api::Kind::namespace_:
+      return namespaces_.remove(api::Namespace::parse(object));
+    case api::Kind::node:
+      return nodes_.remove(api::Node::parse(object));
+    case api::Kind::stateful_set:
+      return stateful_sets_.remove(api::StatefulSet::parse(object));
+    case api::Kind::network_attachment_definition:
+      return networks_.remove(api::NetworkAttachmentDefinition::parse(object));
+    case api::Kind::subnet:
+      return subnets_.remove(api::Subnet::parse(object));
+    case api::Kind::ip:
+      return ips_.remove(api::Ip::parse(object));
+    case api::Kind::ip_pool:
+      return pools_.remove(api::IpPool::parse(object));
+    case api::Kind::vpc:
+      return vpcs_.remove(api::Vpc::parse(object));
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
     case api::Kind::vip:
     case api::Kind::deployment:
-    case api::Kind::replica_set: return;
+    case api::Kind::replica_set:
+      return;
   }
 }
 
 void World::replace(api::Kind kind, const api::JsonArray& items, std::uint64_t version) {
   switch (kind) {
-    case api::Kind::pod: return pods_.replace(parse_all<api::Pod>(items), version);
-    case api::Kind::namespace_: return namespaces_.replace(parse_all<api::Namespace>(items), version);
-    case api::Kind::node: return nodes_.replace(parse_all<api::Node>(items), version);
-    case api::Kind::stateful_set: return stateful_sets_.replace(parse_all<api::StatefulSet>(items), version);
-    case api::Kind::network_attachment_definition: return networks_.replace(parse_all<api::NetworkAttachmentDefinition>(items), version);
-    case api::Kind::subnet: return subnets_.replace(parse_all<api::Subnet>(items), version);
-    case api::Kind::ip: return ips_.replace(parse_all<api::Ip>(items), version);
-    case api::Kind::ip_pool: return pools_.replace(parse_all<api::IpPool>(items), version);
-    case api::Kind::vpc: return vpcs_.replace(parse_all<api::Vpc>(items), version);
+    case api::Kind::pod:
+      return pods_.replace(parse_all<api::Pod>(items), version);
+    case api::Kind::namespace_:
+      return namespaces_.replace(parse_all<api::Namespace>(items), version);
+    case api::Kind::node:
+      return nodes_.replace(parse_all<api::Node>(items), version);
+    case api::Kind::stateful_set:
+      return stateful_sets_.replace(parse_all<api::StatefulSet>(items), version);
+    case api::Kind::network_attachment_definition:
+      return networks_.replace(parse_all<api::NetworkAttachmentDefinition>(items), version);
+    case api::Kind::subnet:
+      return subnets_.replace(parse_all<api::Subnet>(items), version);
+    case api::Kind::ip:
+      return ips_.replace(parse_all<api::Ip>(items), version);
+    case api::Kind::ip_pool:
+      return pools_.replace(parse_all<api::IpPool>(items), version);
+    case api::Kind::vpc:
+      return vpcs_.replace(parse_all<api::Vpc>(items), version);
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
     case api::Kind::vip:
     case api::Kind::deployment:
-    case api::Kind::replica_set: return;
+    case api::Kind::replica_set:
+      return;
   }
 }
 
 void World::replace_namespace(const std::string& name, const api::JsonArray& items, std::uint64_t version) {
-  namespaces_.replace(parse_all<api::Namespace>(items), version, [&](const api::Namespace& ns) { return ns.meta.name == name; });
+  namespaces_.replace(parse_all<api::Namespace>(items), version,
+                      [&](const api::Namespace& ns) { return ns.meta.name == name; });
 }
 
 std::set<std::string> World::ports_of(const Key& key) const {
   std::set<std::string> out;
   if (const auto it = ips_by_key_.find(key); it != ips_by_key_.end()) out = it->second;
-  if (const auto it = ports_by_key_.find(key); it != ports_by_key_.end()) out.insert(it->second.begin(), it->second.end());
-  if (const auto it = reservations_.find(key); it != reservations_.end()) out.insert(it->second.begin(), it->second.end());
+  if (const auto it = ports_by_key_.find(key); it != ports_by_key_.end())
+    out.insert(it->second.begin(), it->second.end());
+  if (const auto it = reservations_.find(key); it != reservations_.end())
+    out.insert(it->second.begin(), it->second.end());
   return out;
 }
 
@@ -235,7 +277,8 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   }
   ipam::Allocator& fresh = allocators_.emplace(subnet, ipam::Allocator(config)).first->second;
   if (!settings_.safeguards.adopt_on_start) return;
-  const auto adopt = [&](const Key& key, const std::string& port, const std::vector<net::Address>& addresses, net::Mac mac) {
+  const auto adopt = [&](const Key& key, const std::string& port, const std::vector<net::Address>& addresses,
+                         net::Mac mac) {
     note_reservation(key, port);
     if (fresh.find(port) != nullptr) return;
     ipam::Lease lease;
@@ -340,7 +383,9 @@ std::optional<Key> World::take_dirty() {
 
 const api::Namespace* World::find_namespace(const std::string& ns) const { return namespaces_.find(ns); }
 
-const api::NetworkAttachmentDefinition* World::find_network(const std::string& ns, const std::string& name) const { return networks_.find(ns + "/" + name); }
+const api::NetworkAttachmentDefinition* World::find_network(const std::string& ns, const std::string& name) const {
+  return networks_.find(ns + "/" + name);
+}
 
 const api::IpPool* World::find_pool(const std::string& name) const {
   const api::IpPool* pool = pools_.find(name);
@@ -399,7 +444,8 @@ std::vector<binding::SubnetView> World::of_provider(const std::string& provider)
 std::vector<const api::IpPool*> World::pools(const std::string& ns, const std::string& subnet) const {
   std::vector<const api::IpPool*> out;
   for (const auto& [name, pool] : pools_.all()) {
-    if (!pool.meta.deleting && pool.subnet == subnet && std::ranges::find(pool.namespaces, ns) != pool.namespaces.end()) out.push_back(&pool);
+    if (!pool.meta.deleting && pool.subnet == subnet && std::ranges::find(pool.namespaces, ns) != pool.namespaces.end())
+      out.push_back(&pool);
   }
   std::ranges::sort(out, by_age<api::IpPool>);
   return out;
@@ -422,14 +468,15 @@ std::vector<binding::SubnetView> World::defaults_of(const std::string& vpc) cons
   return views_sorted(std::move(found));
 }
 
-bool World::has_room(const std::string& subnet, const std::string& port, std::optional<net::Family> only, const std::string& pool) const {
+bool World::has_room(const std::string& subnet, const std::string& port, std::optional<net::Family> only,
+                     const std::string& pool) const {
   const ipam::Allocator* a = allocator(subnet);
   if (a == nullptr) return false;
   return a->find(port) != nullptr || a->has_room(only, pool);
 }
 
-// Nothing is inferred yet beyond Subnets that are not ready (rule 4 waits for those). A Helm release under way whose manifest
-// holds a Subnet for the namespace belongs here.
+// Nothing is inferred yet beyond Subnets that are not ready (rule 4 waits for those). A Helm release under way whose
+// manifest holds a Subnet for the namespace belongs here.
 std::optional<std::string> World::inferred_expectation(const std::string&) const { return std::nullopt; }
 
 TimePoint World::settled_at(const std::string& ns) const {

@@ -3,8 +3,8 @@
 // The indexed model of what is known: Kubernetes objects, what OVN was observed to hold, who holds which address, who
 // waits for what. Owned by the deciding thread. It never does I/O and never looks at a clock: the engine sets the time.
 //
-// Every change marks the keys that it concerns as dirty; the engine takes them and reconciles. All rules of "what concerns
-// whom" are in world_hooks.cpp.
+// Every change marks the keys that it concerns as dirty; the engine takes them and reconciles. All rules of "what
+// concerns whom" are in world_hooks.cpp.
 
 #include <cstdint>
 #include <deque>
@@ -92,7 +92,8 @@ class World final : public binding::Knowledge {
   [[nodiscard]] std::set<std::string> ports_of(const Key& key) const;
   [[nodiscard]] const std::set<std::string>& ips_in(const std::string& subnet) const;
   [[nodiscard]] const std::set<std::string>& pods_in(const std::string& ns) const;
-  [[nodiscard]] std::vector<std::string> claimant_names(const std::string& ns) const;  // any provider, by age, then name
+  [[nodiscard]] std::vector<std::string> claimant_names(
+      const std::string& ns) const;  // any provider, by age, then name
   [[nodiscard]] std::vector<const api::Subnet*> subnets_of_vpc(const std::string& vpc) const;
 
   // Proof that a pod of this UID is gone: its deletion was seen, or a GET said so.
@@ -165,7 +166,8 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const binding::Safeguards& safeguards() const override { return settings_.safeguards; }
   [[nodiscard]] TimePoint now() const override { return now_; }
   [[nodiscard]] const api::Namespace* find_namespace(const std::string& ns) const override;
-  [[nodiscard]] const api::NetworkAttachmentDefinition* find_network(const std::string& ns, const std::string& name) const override;
+  [[nodiscard]] const api::NetworkAttachmentDefinition* find_network(const std::string& ns,
+                                                                     const std::string& name) const override;
   [[nodiscard]] const api::IpPool* find_pool(const std::string& name) const override;
   [[nodiscard]] std::optional<binding::SubnetView> subnet(const std::string& name) const override;
   [[nodiscard]] std::vector<binding::SubnetView> claimants(const std::string& ns) const override;
@@ -185,7 +187,8 @@ class World final : public binding::Knowledge {
   void on_namespace(const std::optional<api::Namespace>& before, const api::Namespace* after);
   void on_node(const std::optional<api::Node>& before, const api::Node* after);
   void on_stateful_set(const std::optional<api::StatefulSet>& before, const api::StatefulSet* after);
-  void on_network(const std::optional<api::NetworkAttachmentDefinition>& before, const api::NetworkAttachmentDefinition* after);
+  void on_network(const std::optional<api::NetworkAttachmentDefinition>& before,
+                  const api::NetworkAttachmentDefinition* after);
   void on_subnet(const std::optional<api::Subnet>& before, const api::Subnet* after);
   void on_ip(const std::optional<api::Ip>& before, const api::Ip* after);
   void reserve_as_written(const api::Ip& ip);
@@ -217,11 +220,11 @@ class World final : public binding::Knowledge {
   std::map<Key, std::set<std::string>> ips_by_key_;
   std::map<Key, std::set<std::string>> ports_by_key_;
   std::map<std::string, std::set<std::string>> claims_;  // namespace -> subnets that claim it
-  std::map<std::string, std::set<std::string>> gone_;    // pod key -> UIDs proven gone, while something of theirs is left
+  std::map<std::string, std::set<std::string>> gone_;  // pod key -> UIDs proven gone, while something of theirs is left
   std::map<Key, std::set<std::string>> reservations_;
   std::map<std::string, Key> reservation_key_;
-  std::map<std::string, std::string> displaced_;         // pod key -> how
-  std::set<std::string> to_audit_;                       // IP objects claimed since the last audit
+  std::map<std::string, std::string> displaced_;  // pod key -> how
+  std::set<std::string> to_audit_;                // IP objects claimed since the last audit
   std::map<std::string, TimePoint> status_written_;
 
   struct NamespaceTimes {
@@ -239,9 +242,9 @@ class World final : public binding::Knowledge {
   std::map<std::string, ipam::Allocator> allocators_;
   WaitingIndex waiting_;
 
-  std::uint64_t sequence_ = 0;                        // orders "pod seen" against "read begun"
-  std::map<std::string, std::uint64_t> pod_seen_;     // pod UID -> sequence when it was first seen
-  std::map<std::string, std::uint64_t> read_begun_;   // namespace -> sequence of the latest read that ended
+  std::uint64_t sequence_ = 0;                       // orders "pod seen" against "read begun"
+  std::map<std::string, std::uint64_t> pod_seen_;    // pod UID -> sequence when it was first seen
+  std::map<std::string, std::uint64_t> read_begun_;  // namespace -> sequence of the latest read that ended
 
   std::deque<Key> dirty_order_;
   std::set<Key> dirty_;

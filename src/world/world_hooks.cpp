@@ -1,4 +1,5 @@
-// What a change concerns: after each change, the keys that might have to be reconciled are dirty, and who waits for it is awake.
+// What a change concerns: after each change, the keys that might have to be reconciled are dirty, and who waits for it
+// is awake.
 
 #include <algorithm>
 
@@ -44,7 +45,8 @@ void World::on_namespace(const std::optional<api::Namespace>& before, const api:
   }
   const bool relabelled = !before || before->meta.labels != after->meta.labels;
   if (relabelled) {
-    for (const auto& [subnet_name, s] : subnets_.all()) set_claim(name, subnet_name, s.claims(name, after->meta.labels));
+    for (const auto& [subnet_name, s] : subnets_.all())
+      set_claim(name, subnet_name, s.claims(name, after->meta.labels));
   }
   const bool word_changed = !before || binding::user_subnets(*before) != binding::user_subnets(*after) ||
                             binding::expectation_of(*before) != binding::expectation_of(*after);
@@ -56,14 +58,17 @@ void World::on_node(const std::optional<api::Node>& before, const api::Node* aft
 }
 
 void World::on_stateful_set(const std::optional<api::StatefulSet>& before, const api::StatefulSet* after) {
-  if (before && after != nullptr && before->replicas == after->replicas && before->start == after->start && before->meta.deleting == after->meta.deleting) return;
+  if (before && after != nullptr && before->replicas == after->replicas && before->start == after->start &&
+      before->meta.deleting == after->meta.deleting)
+    return;
   const std::string& uid = (after != nullptr ? *after : *before).meta.uid;
   for (const auto& [name, ip] : ips_.all()) {
     if (ip.owner.kind == api::Owner::Kind::stateful_set && ip.owner.id == uid) mark_dirty(key_of(ip));
   }
 }
 
-void World::on_network(const std::optional<api::NetworkAttachmentDefinition>& before, const api::NetworkAttachmentDefinition* after) {
+void World::on_network(const std::optional<api::NetworkAttachmentDefinition>& before,
+                       const api::NetworkAttachmentDefinition* after) {
   wake({WaitKey::Kind::network, (after != nullptr ? *after : *before).meta.key()});
 }
 
@@ -119,7 +124,8 @@ void World::on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after)
   mark_dirty({KeyKind::vpc, vpc.meta.name});
   wake({WaitKey::Kind::vpc, vpc.meta.name});
   for (const api::Subnet* s : subnets_of_vpc(vpc.meta.name)) mark_dirty({KeyKind::subnet, s->meta.name});
-  const bool reach_changed = !before || after == nullptr || before->namespaces != after->namespaces || before->default_subnet != after->default_subnet;
+  const bool reach_changed = !before || after == nullptr || before->namespaces != after->namespaces ||
+                             before->default_subnet != after->default_subnet;
   if (!reach_changed) return;
   for (const api::Vpc* v : {before ? &*before : nullptr, after}) {
     if (v == nullptr) continue;
@@ -136,7 +142,8 @@ void World::on_subnet(const std::optional<api::Subnet>& before, const api::Subne
   }
   update_claims(name, after);
   const bool gone_or_going = after == nullptr || (after->meta.deleting && !(before && before->meta.deleting));
-  const bool range_changed = gone_or_going || !before || before->cidr_block != after->cidr_block || before->vpc != after->vpc;
+  const bool range_changed =
+      gone_or_going || !before || before->cidr_block != after->cidr_block || before->vpc != after->vpc;
   if (range_changed) {
     // Whoever lost against this range is tried again.
     for (const auto& [other, object] : subnets_.all()) {
@@ -203,7 +210,6 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
 }
 
 // ---- OVN
-
 
 void World::observe_router(const std::string& name, std::optional<LogicalRouter> router) {
   const bool appeared_or_went = routers_.contains(name) != router.has_value();

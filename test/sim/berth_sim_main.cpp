@@ -43,12 +43,14 @@ int main(int argc, char** argv) {
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     options.seed = seed;
     const auto result = berth::sim::run(options);
-    std::printf("seed %llu: %llu steps, fingerprint %016llx, %zu violations\n", static_cast<unsigned long long>(seed), static_cast<unsigned long long>(result.steps),
-                static_cast<unsigned long long>(result.fingerprint), result.violations.size());
+    std::printf("seed %llu: %llu steps, fingerprint %016llx, %zu violations\n", static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(result.steps), static_cast<unsigned long long>(result.fingerprint),
+                result.violations.size());
     for (const std::string& v : result.violations) std::printf("  %s\n", v.c_str());
     failed += result.violations.empty() ? 0 : 1;
     if (count == 1) {
-      for (const auto& [name, times] : result.occurred) std::printf("  %6llu %s\n", static_cast<unsigned long long>(times), name.c_str());
+      for (const auto& [name, times] : result.occurred)
+        std::printf("  %6llu %s\n", static_cast<unsigned long long>(times), name.c_str());
     }
   }
   if (count > 1) std::printf("%d of %llu seeds failed\n", failed, static_cast<unsigned long long>(count));

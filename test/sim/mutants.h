@@ -11,7 +11,7 @@ namespace berth::sim_test {
 
 struct Mutant {
   std::string name;
-  bool binding::Safeguards::*safeguard;
+  bool binding::Safeguards::* safeguard;
 };
 
 inline const std::vector<Mutant>& mutants() {

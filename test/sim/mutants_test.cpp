@@ -18,7 +18,8 @@ TEST_P(EveryMutant, IsCaught) {
     options.safeguards.*GetParam().safeguard = false;
     const sim::RunResult result = sim::run(options);
     if (result.violations.empty()) continue;
-    std::printf("%s: caught at seed %llu: %s\n", GetParam().name.c_str(), static_cast<unsigned long long>(seed), result.violations.front().c_str());
+    std::printf("%s: caught at seed %llu: %s\n", GetParam().name.c_str(), static_cast<unsigned long long>(seed),
+                result.violations.front().c_str());
     return;
   }
   FAIL() << "no violation in " << kSeeds << " seeds: the simulator would not notice that this safeguard is missing";

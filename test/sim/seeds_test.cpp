@@ -1,11 +1,11 @@
 // The simulator over many seeds. BERTH_SIM_SEEDS says how many (default 200); BERTH_SIM_FIRST where to begin.
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <string>
-
-#include <gtest/gtest.h>
 
 #include "base/log.h"
 #include "sim/simulation.h"
@@ -26,15 +26,53 @@ const bool kQuiet = [] {
 
 // Situations that a campaign must have come through, or it proves less than it claims.
 constexpr const char* kMustOccur[] = {
-    "API request lost", "API reply lost", "API conflict", "watch dropped", "watch event repeated", "watch history forgotten", "OVN commit refused",
-    "OVN dropped before commit", "OVN dropped after commit", "OVN connection lost", "API outage", "very slow message", "list lacked a pod", "leader taken over",
-    "controller killed while everything is deleted", "OVN row deleted by hand", "IP object deleted by hand", "pod rebound before wiring",
-    "pod wired on its subnet", "pod wired on the default", "pod still waiting in the end",
-    "crash before create IP", "crash after create IP", "crash before patch IP", "crash after patch IP", "crash before delete IP", "crash after delete IP",
-    "crash before patch Pod", "crash after patch Pod", "crash before patch Subnet", "crash after patch Subnet", "crash before patch Subnet/status",
-    "crash after patch Subnet/status", "crash before patch Namespace", "crash after patch Namespace", "crash before patch Vpc", "crash after patch Vpc",
-    "crash before patch Vpc/status", "crash after patch Vpc/status", "crash before create Vpc", "crash after create Vpc", "crash before create Subnet", "crash after create Subnet",
-    "crash before patch Node", "crash after patch Node", "crash before OVN commit", "crash after OVN commit",
+    "API request lost",
+    "API reply lost",
+    "API conflict",
+    "watch dropped",
+    "watch event repeated",
+    "watch history forgotten",
+    "OVN commit refused",
+    "OVN dropped before commit",
+    "OVN dropped after commit",
+    "OVN connection lost",
+    "API outage",
+    "very slow message",
+    "list lacked a pod",
+    "leader taken over",
+    "controller killed while everything is deleted",
+    "OVN row deleted by hand",
+    "IP object deleted by hand",
+    "pod rebound before wiring",
+    "pod wired on its subnet",
+    "pod wired on the default",
+    "pod still waiting in the end",
+    "crash before create IP",
+    "crash after create IP",
+    "crash before patch IP",
+    "crash after patch IP",
+    "crash before delete IP",
+    "crash after delete IP",
+    "crash before patch Pod",
+    "crash after patch Pod",
+    "crash before patch Subnet",
+    "crash after patch Subnet",
+    "crash before patch Subnet/status",
+    "crash after patch Subnet/status",
+    "crash before patch Namespace",
+    "crash after patch Namespace",
+    "crash before patch Vpc",
+    "crash after patch Vpc",
+    "crash before patch Vpc/status",
+    "crash after patch Vpc/status",
+    "crash before create Vpc",
+    "crash after create Vpc",
+    "crash before create Subnet",
+    "crash after create Subnet",
+    "crash before patch Node",
+    "crash after patch Node",
+    "crash before OVN commit",
+    "crash after OVN commit",
 };
 
 TEST(Simulation, HoldsItsInvariantsOverManySeeds) {
@@ -53,9 +91,11 @@ TEST(Simulation, HoldsItsInvariantsOverManySeeds) {
     for (const std::string& violation : result.violations) all += "\n  " + violation;
     ADD_FAILURE() << "seed " << seed << ":" << all << "\n  replay: build/bin/berth-sim --seed " << seed << " --trace";
   }
-  for (const auto& [name, times] : occurred) std::printf("%10llu  %s\n", static_cast<unsigned long long>(times), name.c_str());
+  for (const auto& [name, times] : occurred)
+    std::printf("%10llu  %s\n", static_cast<unsigned long long>(times), name.c_str());
   if (count < 200 || failed > 0) return;
-  for (const char* name : kMustOccur) EXPECT_GT(occurred[name], 0u) << "never happened in " << count << " seeds: " << name;
+  for (const char* name : kMustOccur)
+    EXPECT_GT(occurred[name], 0u) << "never happened in " << count << " seeds: " << name;
 }
 
 TEST(Simulation, GivesTheSameDecisionsForTheSameSeed) {

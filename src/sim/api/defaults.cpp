@@ -192,7 +192,8 @@ void default_service(json::object& object) {
 
 void default_namespace(json::object& object) {
   ensure_object(object, "spec");
-  // Set by the server, so that selectors can name a namespace. The name is copied: a new key may move what it refers to.
+  // Set by the server, so that selectors can name a namespace. The name is copied: a new key may move what it refers
+  // to.
   const std::string name(name_of(object));
   ensure_object(metadata_of(object), "labels")["kubernetes.io/metadata.name"] = name;
 }
