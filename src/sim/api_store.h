@@ -8,7 +8,6 @@
 // changed, only replaced; each write is in its resource's history before the call that made it returns.
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>

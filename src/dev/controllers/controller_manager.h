@@ -26,8 +26,9 @@ class ControllerManager {
     std::string root_ca;  // PEM; if set, every namespace gets it as ConfigMap kube-root-ca.crt
   };
 
-  // Store and scheduler must outlive it. Takes the store's mutex for a moment, as each turn does; construct and destroy
-  // it on the scheduler's thread, or while that does not run.
+  // Store and scheduler must outlive it. Takes the store's mutex for a moment, as each turn does: do not hold it
+  // (ApiServer::with_store may only hand out the store's address). Construct and destroy it on the scheduler's thread,
+  // or while that does not run.
   ControllerManager(sim::ApiStore& store, Scheduler& scheduler);
   ControllerManager(sim::ApiStore& store, Scheduler& scheduler, Options options);
   ~ControllerManager();
