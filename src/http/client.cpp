@@ -174,7 +174,8 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   return size;
 }
 
-// Words without numbers that vary (ports of ours, milliseconds), so that a log can tell a new fault from the same one.
+// Words without numbers that vary (our port, milliseconds, a stream's id), so that a log can tell a new fault from the
+// same.
 Error error_of(const Transfer& transfer, CURLcode code) {
   const std::string where = transfer.endpoint.text();
   const std::string detail = transfer.error_text[0] != 0 ? transfer.error_text.data() : curl_easy_strerror(code);
@@ -185,11 +186,17 @@ Error error_of(const Transfer& transfer, CURLcode code) {
       const auto why = number != 0 ? std::strerror(static_cast<int>(number)) : "no connection";
       return {ErrorCode::unavailable, fmt::format("cannot connect to {}: {}", where, why)};
     }
+    case CURLE_OPERATION_TIMEDOUT:  // of connecting; the rest of the time is kept by expire()
+      return {ErrorCode::unavailable, fmt::format("cannot connect to {}: no answer in time", where)};
     case CURLE_COULDNT_RESOLVE_HOST:
       return {ErrorCode::unavailable, fmt::format("cannot resolve the host name of {}", where)};
-    case CURLE_OPERATION_TIMEDOUT: {
-      return {ErrorCode::unavailable, fmt::format("cannot connect to {}: no answer in time", where)};
-    }
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+      return {ErrorCode::unavailable, fmt::format("{}: the connection was lost before the answer was complete", where)};
     case CURLE_PEER_FAILED_VERIFICATION:
       return {ErrorCode::forbidden, fmt::format("{}: the server's certificate is not trusted: {}", where, detail)};
     case CURLE_SSL_CERTPROBLEM:
