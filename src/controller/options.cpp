@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -197,15 +198,17 @@ Result<Duration> parse_duration(std::string_view text) {
   std::string_view rest = text;
   if (rest.empty()) return wrong();
   while (!rest.empty()) {
-    std::uint32_t count = 0;
-    const auto [end, ec] = std::from_chars(rest.data(), rest.data() + rest.size(), count);
+    double count = 0;
+    if (rest.front() < '0' || rest.front() > '9') return wrong();
+    const auto [end, ec] = std::from_chars(rest.data(), rest.data() + rest.size(), count, std::chars_format::fixed);
     if (ec != std::errc()) return wrong();
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     const auto* unit = std::ranges::find_if(kUnits, [&](const auto& entry) { return rest.starts_with(entry.first); });
     if (unit == kUnits.end()) return wrong();
     rest.remove_prefix(unit->first.size());
-    if (count > static_cast<std::uint64_t>((kLongest - total) / unit->second)) return wrong();
-    total += unit->second * static_cast<Duration::rep>(count);
+    const double part = count * static_cast<double>(unit->second.count());
+    if (part > static_cast<double>((kLongest - total).count())) return wrong();
+    total += Duration(std::llround(part));
   }
   return total;
 }

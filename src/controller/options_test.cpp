@@ -175,10 +175,11 @@ TEST(OptionsTest, DurationsReadAsInGo) {
   EXPECT_EQ(parse_duration("500ms"), std::chrono::milliseconds(500));
   EXPECT_EQ(parse_duration("5s"), std::chrono::seconds(5));
   EXPECT_EQ(parse_duration("1h2m3s4ms"), std::chrono::milliseconds(3'723'004));
+  EXPECT_EQ(parse_duration("0.25s"), std::chrono::milliseconds(250));
   EXPECT_EQ(parse_duration("0"), Duration::zero());
   EXPECT_EQ(parse_duration("0s"), Duration::zero());
   for (const auto* wrong :
-       {"", "5", "s", "-5s", "5 s", "1.5s", "5sec", "99999999999999999999s", "4294967295h", "5s5"}) {
+       {"", "5", "s", "-5s", "5 s", ".5s", "1e3s", "nans", "5sec", "99999999999999999999s", "4294967295h", "5s5"}) {
     EXPECT_FALSE(parse_duration(wrong)) << wrong;
   }
 }
