@@ -45,7 +45,7 @@ TEST_P(RejectedSubnets, AreNamedWithFieldAndValue) {
   const auto plan = plan_subnet(subnet(GetParam().spec));
   ASSERT_FALSE(plan.has_value());
   EXPECT_EQ(plan.error().code, ErrorCode::invalid);
-  for (const std::string part :
+  for (const std::string& part :
        {std::string("Subnet web"), std::string("spec.") + GetParam().field, std::string(GetParam().value)}) {
     EXPECT_NE(plan.error().message.find(part), std::string::npos) << part << " missing in: " << plan.error().message;
   }
