@@ -104,7 +104,7 @@ Command declare_demo(CLI::App& app) {
   demo->add_option("--chart", options->chart, "Folder of the tenant chart; else examples/tenant of the source tree");
   demo->add_option("--dir", options->dir, "Run directory of the cluster; else run/demo in the build folder");
   return {demo, [options] {
-            berth::log::init({berth::log::Format::text, berth::log::Level::warn, "berth-dev"});
+            berth::log::init({berth::log::Format::text, berth::log::Level::error, "berth-dev"});
             return berth::dev::run_demo_command(*options);
           }};
 }

@@ -54,7 +54,7 @@ class Chaos {
  private:
   void run() {
     std::mt19937_64 random(std::random_device{}());
-    std::uniform_int_distribution<int> pause_ms(300, 6000);
+    std::uniform_int_distribution<int> pause_ms(200, 3000);
     std::unique_lock lock(mutex_);
     while (!wake_.wait_for(lock, std::chrono::milliseconds(pause_ms(random)), [this] { return ending_; })) {
       lock.unlock();

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "api/json.h"
 #include "dev/demo/table.h"
 
@@ -36,13 +38,18 @@ std::string rule_of(const std::string& record) {
   return api::string_at(parsed->get_object(), {"networks", "ovn", "rule"});
 }
 
-// "Subnet web" of "waiting for Subnet web (3 s so far)": how long is shown by our own clock.
+// The gist of "waiting for Subnet web, which is not ready: Subnet web: its Vpc is missing; create it; or … (3 s so
+// far)": without remedies, alternatives and repetitions. How long is shown by our own clock.
 std::string what_for(std::string message) {
   constexpr std::string_view kPrefix = "waiting for ";
   if (message.starts_with(kPrefix)) message.erase(0, kPrefix.size());
   if (const std::size_t open = message.rfind(" ("); open != std::string::npos && message.ends_with(" so far)")) {
     message.erase(open);
   }
+  message.erase(std::min(message.find("; "), message.size()));
+  const std::string again = ": " + message.substr(0, message.find(',')) + ":";
+  if (const std::size_t place = message.find(again); place != std::string::npos)
+    message.erase(place + 1, again.size() - 1);
   return message;
 }
 

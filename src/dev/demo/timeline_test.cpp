@@ -60,6 +60,16 @@ TEST(DemoTimeline, APodThatWaitsAndIsWoken) {
   EXPECT_EQ(timeline.pods().at("u1").rule, "claimed");
 }
 
+TEST(DemoTimeline, OnlyTheGistOfALongMessageIsShown) {
+  Timeline timeline;
+  (void)timeline.pod(a_pod(), false, 0ms);
+  EXPECT_EQ(timeline.event(
+                waiting("waiting for Subnet s, which is not ready: Subnet s: that Vpc does not exist; create it, or "
+                        "correct the name; or Subnet t, which is not ready: Subnet t: no (3 s so far)"),
+                0ms),
+            Lines{"+ 0.0 s  pod a/p waits for Subnet s, which is not ready: that Vpc does not exist"});
+}
+
 TEST(DemoTimeline, AnEventMayOvertakeItsPod) {
   Timeline timeline;
   EXPECT_EQ(timeline.event(waiting("s"), 0ms), Lines{});
