@@ -11,13 +11,13 @@ namespace {
 
 constexpr std::string_view kConfig = R"({"cniVersion":"1.0.0","name":"berth","type":"berth-cni"})";
 
-Environment env(std::map<std::string, std::string> overrides = {}) {
+Environment env(const std::map<std::string, std::string>& overrides = {}) {
   std::map<std::string, std::string> all = {{"CNI_COMMAND", "ADD"},
                                             {"CNI_CONTAINERID", "abc-123"},
                                             {"CNI_NETNS", "/run/netns/p1"},
                                             {"CNI_IFNAME", "eth0"},
                                             {"CNI_ARGS", "K8S_POD_NAME=p1"}};
-  for (auto& [key, value] : overrides) all[key] = value;
+  for (const auto& [key, value] : overrides) all[key] = value;
   return [all](const char* name) {
     const auto it = all.find(name);
     return it == all.end() ? std::string() : it->second;

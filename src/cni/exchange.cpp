@@ -81,10 +81,10 @@ Result<std::optional<Body>> find_body(std::string_view text, const std::string& 
   const std::string status_line = header.substr(0, header.find("\r\n"));
   if (!status_line.starts_with("HTTP/1.1 200 ")) return unreachable(path, "the agent answered " + status_line);
   for (char& c : header) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  constexpr std::string_view kField = "\r\ncontent-length:";
-  const auto field = header.find(kField);
+  const std::string_view length_field = "\r\ncontent-length:";
+  const auto field = header.find(length_field);
   if (field == std::string::npos) return unreachable(path, "the answer has no Content-Length");
-  const auto digits = header.find_first_not_of(' ', field + kField.size());
+  const auto digits = header.find_first_not_of(' ', field + length_field.size());
   std::size_t length = 0;
   if (digits == std::string::npos ||
       std::from_chars(header.data() + digits, header.data() + header.size(), length).ec != std::errc())

@@ -26,7 +26,7 @@ std::string config(std::string_view version) {
   return R"({"cniVersion":")" + std::string(version) + R"(","name":"berth","type":"berth-cni","extra":{"a":[1]}})";
 }
 
-Exchange answers(Reply reply, std::vector<std::string>* seen = nullptr) {
+Exchange answers(const Reply& reply, std::vector<std::string>* seen = nullptr) {
   return [reply, seen](const Call&, const std::string& message) -> Result<std::string> {
     if (seen != nullptr) seen->push_back(message);
     return encode_reply(reply);
