@@ -102,7 +102,8 @@ Command declare_demo(CLI::App& app) {
   demo->add_option("--helm", options->helm, "Helm 3; else helm on PATH; without one berth-dev sends the objects itself")
       ->envname("BERTH_HELM");
   demo->add_option("--chart", options->chart, "Folder of the tenant chart; else examples/tenant of the source tree");
-  demo->add_option("--dir", options->dir, "Run directory of the cluster; else run/demo in the build folder");
+  demo->add_option("--dir", options->dir,
+                   "Run directory of the cluster, its logs in DIR-logs; else in the build folder");
   return {demo, [options] {
             berth::log::init({berth::log::Format::text, berth::log::Level::error, "berth-dev"});
             return berth::dev::run_demo_command(*options);

@@ -34,8 +34,10 @@ fs::path build_folder() {
   return fs::read_symlink("/proc/self/exe", ignored).parent_path().parent_path();
 }
 
-// Stays after the demo; the next one begins anew.
-fs::path logs_folder() { return build_folder() / "demo-logs"; }
+// Stays after the demo, and the next one begins anew. Beside the cluster's directory, if one was named.
+fs::path logs_folder(const DemoCommand& command) {
+  return command.dir.empty() ? build_folder() / "demo-logs" : fs::path(command.dir + "-logs");
+}
 
 fs::path chart_folder(const DemoCommand& command) {
   return command.chart.empty() ? build_folder().parent_path() / "examples" / "tenant" : fs::path(command.chart);
@@ -101,7 +103,7 @@ ClusterOptions cluster_options(const DemoCommand& command, bool datapath) {
   ClusterOptions options;
   options.dir = command.dir.empty() ? build_folder() / "run" / "demo" : fs::path(command.dir);
   options.datapath = datapath;
-  options.logs = logs_folder();
+  options.logs = logs_folder(command);
   if (command.sabotage) {
     options.controller_flags = {"--unsafe-no-late-binding", "--unsafe-skip-confirmation"};
     options.agent_flags = {"--unsafe-skip-confirmation"};
@@ -156,7 +158,7 @@ int run_demo_command(const DemoCommand& command) {
   const TimePoint began = boot_time();
   screen.line("Starts a cluster: API, OVN, two nodes, berth-controller, berth-agent", Tone::title);
   std::error_code ignored;
-  fs::remove_all(logs_folder(), ignored);
+  fs::remove_all(logs_folder(command), ignored);
   auto cluster = EmbeddedCluster::start(cluster_options(command, datapath));
   if (!cluster) {
     screen.line(cluster.error().message, Tone::bad);
@@ -182,7 +184,7 @@ int run_demo_command(const DemoCommand& command) {
 
   show_verdict(report, screen);
   const bool written = write_report(report, command.report, screen);
-  if (!report.holds()) screen.line(fmt::format("the logs of all programs are in {}", logs_folder().string()));
+  if (!report.holds()) screen.line(fmt::format("the logs of all programs are in {}", logs_folder(command).string()));
   if (command.keep && !signals.token().stop_requested()) keep_running(**cluster, signals, screen);
   const Status stopped = (*cluster)->stop();
   if (!stopped) screen.line(fmt::format("not everything could be removed: {}", stopped.error().message), Tone::bad);

@@ -96,11 +96,14 @@ std::vector<std::string> table_of(const std::vector<PodRow>& rows) {
 std::vector<std::string> summary_of(const PlayReport& play) {
   std::vector<std::string> lines;
   if (!play.error.empty()) lines.push_back(play.error);
-  if (!play.up.checks.empty()) {
-    lines.push_back(
-        fmt::format("{} pods with an address of the Subnet meant for them, {} hooks succeeded, {} pings answered",
-                    tally(play.up, "address"), tally(play.up, "hook"), tally(play.up, "ping")));
-  }
+  std::vector<std::string> tallies;
+  const auto add = [&](const std::string& what, std::string_view says) {
+    if (play.up.count(what) > 0) tallies.push_back(fmt::format("{} {}", tally(play.up, what), says));
+  };
+  add("address", "pods with an address of the Subnet meant for them");
+  add("hook", "hooks succeeded");
+  add("ping", "pings answered");
+  if (!tallies.empty()) lines.push_back(api::join(tallies, ", "));
   for (const Verdict* verdict : {&play.up, &play.gone}) {
     for (const Check& check : verdict->failures()) {
       lines.push_back(fmt::format("{}: {}: {}", check.what, check.subject, check.detail));
