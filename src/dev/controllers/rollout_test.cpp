@@ -42,6 +42,10 @@ TEST(RolloutTest, BrokenOldPodsGoFirst) {
   EXPECT_EQ(next_old_sizes(4, {2, 0}, {2, 2}, {{2, 0}, {2, 2}}), (std::vector<std::int64_t>{0, 2}));
 }
 
+TEST(RolloutTest, ScalingUpInTheMiddleLeavesTheOldSetsAsTheyAre) {
+  EXPECT_EQ(next_old_sizes(10, {1, 0}, {1, 0}, {{3, 3}}), std::vector<std::int64_t>{3});
+}
+
 TEST(RolloutTest, ScalingDownTakesTheNewSetToo) { EXPECT_EQ(next_new_size(2, {1, 0}, {5, 5}, {}), 2); }
 
 // Steps as the controller takes them, pods becoming available in any order.

@@ -119,6 +119,17 @@ TEST_F(StatefulSetTest, UpdatesFromTheHighestOrdinalOneAtATime) {
   EXPECT_EQ(int_at(*db(), {"status", "updatedReplicas"}), 3);
 }
 
+TEST_F(StatefulSetTest, ParallelUpdatesOneAtATimeToo) {
+  deploy(3, R"(,"podManagementPolicy":"Parallel")");
+  settle();
+  set_image("i:2");
+  settle([&] {
+    const auto pods = live_pods();
+    EXPECT_GE(std::count_if(pods.begin(), pods.end(), [](const sim::Object& pod) { return is_ready(*pod); }), 2);
+  });
+  for (const char* name : {"db-0", "db-1", "db-2"}) EXPECT_EQ(image(name), "i:2");
+}
+
 TEST_F(StatefulSetTest, APartitionHoldsTheLowerOrdinalsBack) {
   deploy(3);
   settle();
