@@ -21,6 +21,10 @@ constexpr api::Kind kOptional = api::Kind::network_attachment_definition;
 constexpr Duration kFirstRetry = std::chrono::milliseconds(50);
 constexpr Duration kLongestRetry = std::chrono::seconds(10);
 
+// More successful steps in a row than any object needs.
+constexpr int kMostStepsAtOnce = 50;
+constexpr Duration kRestlessPause = std::chrono::seconds(1);
+
 std::uint64_t number(std::string_view text) {
   std::uint64_t out = 0;
   std::from_chars(text.data(), text.data() + text.size(), out);
@@ -219,6 +223,7 @@ void Engine::carry_out(const world::Key& key, reconcile::Plan plan) {
   }
   if (!plan.acts()) {
     failures_.erase(key);
+    restless_.erase(key);
     return;
   }
   if (plan.ovn.empty() && plan.writes.empty()) {
@@ -302,6 +307,12 @@ void Engine::finish(const world::Key& key, const Error* failure) {
   again_.erase(key);
   if (failure == nullptr) {
     failures_.erase(key);
+    if (++restless_[key] > kMostStepsAtOnce) {
+      // Something undoes, or does not show, what was done: go on, but slowly.
+      if (restless_[key] == kMostStepsAtOnce + 1)
+        log::warn("an object does not come to rest", {{"key", to_string(key)}});
+      return wake_at(key, scheduler_.now() + kRestlessPause);
+    }
     world_.mark_dirty(key);
     schedule_turn();
     return;

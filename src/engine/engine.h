@@ -117,6 +117,7 @@ class Engine {
   std::map<world::Key, InFlight> in_flight_;
   std::set<world::Key> again_;  // dirtied while in flight
   std::map<world::Key, int> failures_;
+  std::map<world::Key, int> restless_;  // steps since the key was last at rest
   std::map<world::Key, std::pair<TimePoint, Scheduler::TimerId>> wake_timers_;
 
   std::set<std::string> read_wanted_;  // namespaces that a consistent read is wanted for

@@ -134,6 +134,10 @@ class LivePod {
     ip.pod_uid = pod_.meta.uid;
     ip.pod_type = ip.owner.kind == api::Owner::Kind::stateful_set ? "StatefulSet" : "";
     ip.epoch = world_.epoch();
+    if (const auto* claim = world_.claim_of(pod_.meta.uid, request.port)) {  // made again under a pod that is wired
+      ip.node_name = claim->node_name;
+      ip.container_id = claim->container_id;
+    }
     return ip;
   }
 

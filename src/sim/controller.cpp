@@ -40,6 +40,7 @@ bool SimController::crash_at(const std::string& point) {
 ovsdb::MemoryDatabase::Fate SimController::fate_of(const boost::json::array&) {
   using Fate = ovsdb::MemoryDatabase::Fate;
   Faults& faults = environment_.faults;
+  environment_.committer = epoch_;
   if (crash_at("before OVN commit")) return Fate::drop_before_commit;
   if (crash_at("after OVN commit")) return Fate::drop_after_commit;
   if (faults.roll("OVN commit refused", faults.rates().ovn_refused)) return Fate::refuse;

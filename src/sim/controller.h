@@ -21,6 +21,7 @@ class SimController {
     ApiStore& store;
     ovsdb::MemoryStore& ovn;
     Faults& faults;
+    std::uint64_t& committer;  // epoch of the process whose transaction reaches OVN now
   };
 
   // on_crash runs at most once, from a crash point; the owner destroys this object soon after, never inside.

@@ -8,8 +8,8 @@
 
 namespace berth::sim {
 
-// Berth's CustomResourceDefinitions and NetworkAttachmentDefinition's: the files of charts/berth/crds and
-// examples/crds, built in.
+// Berth's CustomResourceDefinitions: the files of charts/berth/crds,
+// built in.
 [[nodiscard]] const std::vector<boost::json::object>& builtin_crds();
 
 // Registers them in a store that lacks them.

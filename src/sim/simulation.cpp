@@ -65,6 +65,7 @@ class Simulation {
         nodes_(scheduler_, store_, faults_, random_, {"node-1", "node-2", "node-3"}, options.safeguards.confirm,
                {[this](const WiredPod& w) { on_wired(w); }}),
         scenario_(make_scenario(random_)) {
+    ovn_.subscribe([this](const std::vector<ovsdb::RowChange>&) { on_ovn_change(); });
     observer_ = store_.observe([this](const ResourceType& type, const Change& change) { note_change(type, change); });
   }
 
@@ -101,7 +102,7 @@ class Simulation {
   void start_controller() {
     const std::uint64_t epoch = ++epoch_;
     trace(fmt::format("controller of epoch {} starts", epoch));
-    leader_ = std::make_unique<SimController>(SimController::Environment{scheduler_, store_, ovn_, faults_},
+    leader_ = std::make_unique<SimController>(SimController::Environment{scheduler_, store_, ovn_, faults_, committer_},
                                               options_.seed + epoch * 7919, epoch, settings(),
                                               [this, epoch] { on_crash(epoch); });
   }
@@ -113,7 +114,7 @@ class Simulation {
       if (old_leader_ && old_leader_->epoch() == epoch) old_leader_.reset();
       if (!leader_ || leader_->epoch() != epoch) return;
       leader_.reset();
-      scheduler_.after(faults_.delay() * 20, [this] {
+      scheduler_.after(std::min<Duration>(faults_.delay() * 20, std::chrono::seconds(10)), [this] {
         if (!leader_) start_controller();
       });
     });
@@ -235,6 +236,15 @@ class Simulation {
     if (random_() % 4 == 0) scheduler_.after(at(dice()), [this] { delete_ip_object(); });
   }
 
+  // A leader that has been succeeded changes nothing in OVN, whatever it still believes.
+  void on_ovn_change() {
+    const std::uint64_t epoch = std::exchange(committer_, 0);
+    if (epoch != 0 && leader_ && leader_->engine().running() && epoch < leader_->epoch()) {
+      oracle_.fail(fmt::format("the leader of epoch {} changed OVN while that of epoch {} was running", epoch,
+                               leader_->epoch()));
+    }
+  }
+
   // Somebody with ovn-nbctl.
   void delete_ovn_row() {
     const auto rows = ovn_.rows("Logical_Switch");
@@ -243,6 +253,7 @@ class Simulation {
     std::advance(it, static_cast<long>(random_() % rows.size()));
     faults_.count("OVN row deleted by hand");
     trace("somebody deletes switch " + boost::json::serialize(it->second.at("name")));
+    committer_ = 0;
     (void)ovn_.execute(
         {"OVN_Northbound",
          {{"op", "delete"}, {"table", "Logical_Switch"}, {"where", {{"_uuid", "==", {"uuid", it->first}}}}}});
@@ -375,6 +386,7 @@ class Simulation {
   Scenario scenario_;
   ApiStore::ObserverId observer_ = 0;
   std::uint64_t epoch_ = 0;
+  std::uint64_t committer_ = 0;
   std::uint64_t steps_ = 0;
   std::uint64_t fingerprint_ = 0xCBF29CE484222325ULL;
   std::unique_ptr<SimController> leader_;

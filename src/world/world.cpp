@@ -251,6 +251,13 @@ const std::vector<net::Cidr>& World::switch_under_way(const std::string& subnet)
   return it == switches_under_way_.end() ? none_under_way : it->second;
 }
 
+const World::Claim* World::claim_of(const std::string& pod_uid, const std::string& port) const {
+  const auto pod = claims_by_pod_.find(pod_uid);
+  if (pod == claims_by_pod_.end()) return nullptr;
+  const auto claim = pod->second.find(port);
+  return claim == pod->second.end() ? nullptr : &claim->second;
+}
+
 bool World::vpc_ready(const std::string& name) const {
   const api::Vpc* vpc = vpcs_.find(name);
   return vpc != nullptr && !vpc->meta.deleting && routers_.contains(name);

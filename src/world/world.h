@@ -133,6 +133,13 @@ class World final : public binding::Knowledge {
   // Gives the lease back and wakes who waits for room there.
   void release(const std::string& subnet, const std::string& port);
 
+  // The last claim of a port that was seen for a pod that still exists, though its IP object may be gone; null: none.
+  struct Claim {
+    std::string node_name;
+    std::string container_id;
+  };
+  [[nodiscard]] const Claim* claim_of(const std::string& pod_uid, const std::string& port) const;
+
   // IP objects that an agent has claimed since this was last asked.
   [[nodiscard]] std::set<std::string> take_to_audit() { return std::exchange(to_audit_, {}); }
 
@@ -221,6 +228,7 @@ class World final : public binding::Knowledge {
   std::map<Key, std::set<std::string>> ports_by_key_;
   std::map<std::string, std::set<std::string>> claims_;  // namespace -> subnets that claim it
   std::map<std::string, std::set<std::string>> gone_;  // pod key -> UIDs proven gone, while something of theirs is left
+  std::map<std::string, std::map<std::string, Claim>> claims_by_pod_;  // pod UID -> port
   std::map<Key, std::set<std::string>> reservations_;
   std::map<std::string, Key> reservation_key_;
   std::map<std::string, std::string> displaced_;  // pod key -> how

@@ -23,6 +23,7 @@ void World::on_pod(const std::optional<api::Pod>& before, const api::Pod* after,
     pod_seen_.erase(pod.meta.uid);
     waiting_.clear(key);
     displaced_.erase(key);
+    claims_by_pod_.erase(pod.meta.uid);
     if (proven || !settings_.safeguards.prove_absence) gone_[key].insert(pod.meta.uid);
   }
   mark_dirty({KeyKind::pod, key});
@@ -87,6 +88,10 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
     ips_by_subnet_[after->subnet].insert(after->meta.name);
     ips_by_key_[key].insert(after->meta.name);
     reserve_as_written(*after);
+    const api::Pod* claimer = pods_.find(after->pod_ns + "/" + after->pod_name);
+    if (after->claimed() && claimer != nullptr && claimer->meta.uid == after->pod_uid) {
+      claims_by_pod_[after->pod_uid][after->meta.name] = {after->node_name, after->container_id};
+    }
     // Claims made while nobody looked cannot be judged by what is true now.
     if (before && after->claimed() && before->container_id != after->container_id) to_audit_.insert(after->meta.name);
     mark_dirty(key);
