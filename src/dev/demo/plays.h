@@ -22,6 +22,8 @@ struct Step {
   Duration after{0};  // the first pod was seen; the first step begins the play
   Release release{};
   std::string says{};  // "the Subnets follow"
+  // Sent later than this after the first pod was seen, the play is another one than it says; 0: whenever.
+  Duration latest{0};
 };
 
 struct Play {

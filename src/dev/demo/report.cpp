@@ -51,6 +51,7 @@ boost::json::object to_json(const PlayReport& play) {
           {"holds", play.holds()},
           {"seconds", seconds(play.took)},
           {"error", play.error},
+          {"repeats", play.repeats},
           {"pods", std::move(pods)},
           {"checks", play.up.checks.size() + play.gone.checks.size()},
           {"failures", failures_of(play.up)},

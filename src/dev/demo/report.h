@@ -30,12 +30,14 @@ struct PodRow {
 struct PlayReport {
   std::string title;
   std::vector<PodRow> rows;
-  Verdict up;         // while the tenant is there
-  Verdict gone;       // after it was deleted
-  std::string error;  // why the play could not be played to its end; empty if it was
+  Verdict up;               // while the tenant is there
+  Verdict gone;             // after it was deleted
+  std::string error;        // why the play could not be played to its end; empty if it was
+  bool late = false;        // a step came too late for the play to mean what it says: nothing is proved either way
+  std::size_t repeats = 0;  // how often it was late before
   Duration took{0};
 
-  [[nodiscard]] bool holds() const { return error.empty() && up.holds() && gone.holds(); }
+  [[nodiscard]] bool holds() const { return error.empty() && !late && up.holds() && gone.holds(); }
 };
 
 struct DemoReport {

@@ -37,6 +37,9 @@ TEST(DemoReport, HoldsOnlyIfEveryPlayWasPlayedAndHolds) {
   report.plays[1].error = "no pods";
   EXPECT_FALSE(report.holds());
   report.plays[1] = good_play();
+  report.plays[1].late = true;
+  EXPECT_FALSE(report.holds());
+  report.plays[1] = good_play();
   report.plays[1].gone = Verdict{};
   EXPECT_FALSE(report.holds());
   report.plays[1] = good_play();
