@@ -176,7 +176,7 @@ struct Reader {
   }
   bool wait_for(const std::function<bool()>& condition) {
     std::unique_lock lock(mutex);
-    return changed.wait_for(lock, 20s, condition);
+    return changed.wait_for(lock, 60s, condition);
   }
 };
 
@@ -203,9 +203,14 @@ TEST(ApiServer, AClientThatDoesNotReadIsToldToListAgain) {
   options.store.history_limit = 16;
   const auto server = start(options);
   Reader reader;
-  reader.held = true;
   Api api(server->kubeconfig());
+  make_map(*server, "first");
   api.stream(std::string(kMaps) + "?watch=true", reader.handler());
+  ASSERT_TRUE(reader.wait_for([&] { return reader.text.find("first") != std::string::npos; }));  // the watch is open
+  {
+    const std::lock_guard lock(reader.mutex);
+    reader.held = true;
+  }
   // More than sockets on the way can hold.
   for (int i = 0; i < 400; ++i) make_map(*server, fmt::format("m{}", i), 100'000);
   {
