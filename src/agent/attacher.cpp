@@ -167,7 +167,8 @@ void Attacher::abandon(RequestId id) {
   for (const auto& [key, attachment] : attachments_) {
     if (attachment->callers.erase(id) == 0) continue;
     if (!attachment->callers.empty() || attachment->step == Attachment::Step::wiring) return;
-    finish(attachment, cni::fail(cni::kTryAgainLater, "the caller has gone"));
+    const auto kept = attachment;  // finish() takes it out of the map
+    finish(kept, cni::fail(cni::kTryAgainLater, "the caller has gone"));
     return;
   }
 }
@@ -184,7 +185,7 @@ void Attacher::supersede(const Attachment& newcomer) {
   }
 }
 
-void Attacher::finish(AttachmentPtr attachment, cni::Reply reply) {
+void Attacher::finish(const AttachmentPtr& attachment, const cni::Reply& reply) {
   if (!reply) {
     log::info("ADD failed", {{"pod", attachment->pod.key()},
                              {"container", attachment->key.container_id},
@@ -444,10 +445,12 @@ void Attacher::release_turn(const AttachmentKey& key) {
   });
 }
 
-void Attacher::del(cni::Request request, Done done) {
+void Attacher::del(const cni::Request& request, Done done) {
   AttachmentKey key{request.container_id, request.ifname};
-  if (const auto it = attachments_.find(key); it != attachments_.end())
-    finish(it->second, cni::fail(cni::kTryAgainLater, "the container was deleted meanwhile"));
+  if (const auto it = attachments_.find(key); it != attachments_.end()) {
+    const auto kept = it->second;
+    finish(kept, cni::fail(cni::kTryAgainLater, "the container was deleted meanwhile"));
+  }
   in_turn(key, [this, key, done = std::move(done)](std::function<void()> release) {
     wiring_.unwire(key, [this, done, release = std::move(release)](const Status& outcome) {
       release();
@@ -457,7 +460,7 @@ void Attacher::del(cni::Request request, Done done) {
   });
 }
 
-void Attacher::check(cni::Request request, Done done) {
+void Attacher::check(const cni::Request& request, Done done) {
   AttachmentKey key{request.container_id, request.ifname};
   auto spec = check_spec(key, request.netns, request.config);
   if (!spec) {
@@ -475,7 +478,7 @@ void Attacher::check(cni::Request request, Done done) {
   });
 }
 
-void Attacher::gc(cni::Request request, Done done) {
+void Attacher::gc(const cni::Request& request, Done done) {
   auto valid = valid_attachments(request.config);
   if (!valid) {
     answer(done, cni::Command::gc,
@@ -489,7 +492,7 @@ void Attacher::gc(cni::Request request, Done done) {
   });
 }
 
-void Attacher::status(Done done) {
+void Attacher::status(const Done& done) {
   cni::Reply reply = boost::json::object{};
   const auto wiring = wiring_.ready();
   if (const auto missing = view_.missing()) {

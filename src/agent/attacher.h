@@ -73,10 +73,10 @@ class Attacher {
   using AttachmentPtr = std::shared_ptr<Attachment>;
 
   void add(RequestId id, cni::Request request, Done done);
-  void del(cni::Request request, Done done);
-  void check(cni::Request request, Done done);
-  void gc(cni::Request request, Done done);
-  void status(Done done);
+  void del(const cni::Request& request, Done done);
+  void check(const cni::Request& request, Done done);
+  void gc(const cni::Request& request, Done done);
+  void status(const Done& done);
 
   void advance(const AttachmentPtr& attachment);
   [[nodiscard]] std::optional<Hold> look(Attachment& attachment) const;
@@ -90,7 +90,8 @@ class Attacher {
   void retry_later(const AttachmentPtr& attachment, const Error& error);
   void release_claim(const Attachment& attachment);
   void supersede(const Attachment& newcomer);
-  void finish(AttachmentPtr attachment, cni::Reply reply);
+  // Answers the callers and forgets the attachment; the argument must not be the map's own pointer.
+  void finish(const AttachmentPtr& attachment, const cni::Reply& reply);
   void touch(const AttachmentPtr& attachment);
 
   // A reply to the question asked last; void once the attachment is gone or has moved on.
