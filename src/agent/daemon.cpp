@@ -89,7 +89,7 @@ Status Daemon::serve() {
   if (!options_.confirm) log::warn("confirmations are switched off: pods may be wired to the wrong subnet");
   CniServer::Options server;
   server.path = options_.socket;
-  auto cni = CniServer::start(std::move(server), scheduler_, attacher_);
+  auto cni = CniServer::start(server, scheduler_, attacher_);
   if (!cni) return fail(cni.error().with_context("CNI socket"));
   server_ = std::move(*cni);
   if (!options_.metrics_address.empty()) {

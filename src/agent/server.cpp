@@ -25,7 +25,7 @@ http::ServerResponse text_answer(int status, std::string text) {
 
 }  // namespace
 
-Result<std::unique_ptr<CniServer>> CniServer::start(Options options, Scheduler& scheduler, Attacher& attacher) {
+Result<std::unique_ptr<CniServer>> CniServer::start(const Options& options, Scheduler& scheduler, Attacher& attacher) {
   std::error_code error;
   const auto folder = std::filesystem::path(options.path).parent_path();
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
@@ -40,10 +40,10 @@ Result<std::unique_ptr<CniServer>> CniServer::start(Options options, Scheduler& 
   server.limits.request = std::chrono::seconds(5);
   server.limits.write = std::chrono::seconds(5);
   server.limits.idle = std::chrono::seconds(5);
-  auto started = http::Server::start(std::move(server),
-                                     [raw = self.get()](http::ServerRequest request, http::Responder responder) {
-                                       raw->on_request(std::move(request), responder);
-                                     });
+  auto started = http::Server::start(
+      std::move(server), [raw = self.get()](const http::ServerRequest& request, const http::Responder& responder) {
+        raw->on_request(request, responder);
+      });
   if (!started) return fail(started.error());
   self->server_ = std::move(*started);
   return self;
@@ -55,7 +55,7 @@ CniServer::~CniServer() {
 }
 
 // On the server's thread.
-void CniServer::on_request(http::ServerRequest request, const http::Responder& responder) {
+void CniServer::on_request(const http::ServerRequest& request, const http::Responder& responder) {
   const auto& process = request.peer.process;
   if (!process || process->uid != uid_) {
     log::warn("refused a caller on the CNI socket", {{"uid", process ? std::to_string(process->uid) : "unknown"}});

@@ -25,7 +25,7 @@ class CniServer {
   };
 
   // Serves when it returns. Scheduler and attacher must outlive this object, which belongs to the Scheduler's thread.
-  [[nodiscard]] static Result<std::unique_ptr<CniServer>> start(Options options, Scheduler& scheduler,
+  [[nodiscard]] static Result<std::unique_ptr<CniServer>> start(const Options& options, Scheduler& scheduler,
                                                                 Attacher& attacher);
   ~CniServer();
   CniServer(const CniServer&) = delete;
@@ -33,7 +33,7 @@ class CniServer {
 
  private:
   CniServer(Scheduler& scheduler, Attacher& attacher) : scheduler_(scheduler), attacher_(attacher) {}
-  void on_request(http::ServerRequest request, const http::Responder& responder);
+  void on_request(const http::ServerRequest& request, const http::Responder& responder);
 
   Scheduler& scheduler_;
   Attacher& attacher_;

@@ -47,7 +47,7 @@ class ServerTest : public ::testing::Test {
     CniServer::Options options;
     options.path = path_;
     options.uid = uid;
-    auto server = CniServer::start(std::move(options), loop_, *attacher_);
+    auto server = CniServer::start(options, loop_, *attacher_);
     ASSERT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
   }
