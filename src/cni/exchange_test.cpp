@@ -129,6 +129,7 @@ TEST_F(ExchangeTest, AnAnswerThatIsNoneIsAnError) {
       {std::string(40'000, 'h'), "too long"},
   };
   for (const auto& [answer, words] : bad) {
+    TearDown();
     SetUp();
     listen([&answer = answer](int fd) {
       (void)read_request(fd);
@@ -139,7 +140,6 @@ TEST_F(ExchangeTest, AnAnswerThatIsNoneIsAnError) {
     ASSERT_FALSE(reply);
     EXPECT_EQ(reply.error().code, kIoFailure);
     EXPECT_TRUE(reply.error().details.contains(words)) << reply.error().details;
-    TearDown();
   }
 }
 
