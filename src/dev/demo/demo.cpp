@@ -26,9 +26,12 @@ constexpr Duration kPingPatience = 15s;
 constexpr Duration kGonePatience = 40s;
 constexpr Duration kBaselinePatience = 30s;
 constexpr std::size_t kMostRepeats = 3;  // of a play that this machine was too slow for
-constexpr Duration kLookEvery = 250ms;   // the programs that the verifier asks cannot be watched
+constexpr int kCrashesInAPhase = 3;
+constexpr int kChaosPatience = 3;       // so many times the patience, while the controller is killed again and again
+constexpr Duration kLookEvery = 250ms;  // the programs that the verifier asks cannot be watched
 
-// Crashes the controller at random moments until it goes out of scope.
+// Crashes the controller at random moments until it goes out of scope: a few times in each phase of a play, so that it
+// comes to do its work in the end, however slowly it starts on this machine.
 class Chaos {
  public:
   Chaos(std::function<Status()> crash, Screen& screen) : crash_(std::move(crash)), screen_(screen) {
@@ -47,6 +50,13 @@ class Chaos {
   Chaos(const Chaos&) = delete;
   Chaos& operator=(const Chaos&) = delete;
 
+  // A phase begins: sending, deleting.
+  void begin_phase() {
+    const std::scoped_lock lock(mutex_);
+    left_ = kCrashesInAPhase;
+    wake_.notify_all();
+  }
+
   [[nodiscard]] std::size_t crashes() const {
     const std::scoped_lock lock(mutex_);
     return crashes_;
@@ -57,13 +67,16 @@ class Chaos {
     std::mt19937_64 random(std::random_device{}());
     std::uniform_int_distribution<int> pause_ms(200, 3000);
     std::unique_lock lock(mutex_);
-    while (!wake_.wait_for(lock, std::chrono::milliseconds(pause_ms(random)), [this] { return ending_; })) {
+    while (true) {
+      wake_.wait(lock, [this] { return ending_ || left_ > 0; });
+      if (wake_.wait_for(lock, std::chrono::milliseconds(pause_ms(random)), [this] { return ending_; })) return;
+      --left_;
       lock.unlock();
       const Status crashed = crash_();
-      lock.lock();
-      if (crashed) ++crashes_;
       screen_.line(crashed ? "         berth-controller was killed, and started again" : crashed.error().message,
                    crashed ? Screen::Tone::faint : Screen::Tone::bad);
+      lock.lock();
+      if (crashed) ++crashes_;
     }
   }
 
@@ -73,6 +86,7 @@ class Chaos {
   std::condition_variable wake_;
   bool ending_ = false;      // guarded by mutex_
   std::size_t crashes_ = 0;  // guarded by mutex_
+  int left_ = 0;             // of this phase; guarded by mutex_
   std::thread thread_;
 };
 
@@ -104,6 +118,7 @@ class Demo {
     const std::vector<Play> plays = demo_plays();
     report.plays_meant = plays.size();
     Chaos chaos(stage_.crash_controller, screen_);
+    chaos_ = &chaos;
     for (const Play& play : plays) {
       const bool last = &play == &plays.back();
       screen_.line("");
@@ -136,7 +151,7 @@ class Demo {
     if (Status sent = send(play, sender, report); !sent) {
       report.error = sent.error().message;
     } else if (!report.late) {
-      const Duration patience = options_.sabotage ? kSabotagePatience : kReadyPatience;
+      const Duration patience = options_.sabotage ? kSabotagePatience : patiently(kReadyPatience);
       if (!story_.await_all_ready(expectation, story_.elapsed() + patience)) {
         story_.say(fmt::format("not all pods are ready, {} after the last step", format_duration(patience)));
       }
@@ -162,6 +177,7 @@ class Demo {
       if (!first) story_.await_time(story_.first_pod() + step.after - std::min(takes, step.after));
       if (options_.stop.stop_requested()) return fail(ErrorCode::unavailable, "interrupted");
       story_.say(fmt::format("{} {}: {}", sender.describe(), first ? "installs" : "upgrades", step.says));
+      chaos_->begin_phase();
       Status sent = first ? sender.install(step.release) : sender.upgrade(step.release);
       if (!sent) return fail(sent.error().with_context(step.says));
       if (first && !story_.await_first_pod(story_.elapsed() + kFirstPodPatience)) {
@@ -194,11 +210,12 @@ class Demo {
 
   void tear_down(Sender& sender, const Inventory& before, PlayReport& report) {
     story_.say("deletes everything at once");
+    chaos_->begin_phase();
     if (Status removed = sender.uninstall(); !removed) {
       report.error = removed.error().with_context("uninstall").message;
       return;
     }
-    const Duration until = story_.elapsed() + kGonePatience;
+    const Duration until = story_.elapsed() + patiently(kGonePatience);
     while (true) {
       const Result<Inventory> now = eyes_.inventory();
       if (now) report.gone = judge_gone(before, *now);
@@ -213,6 +230,10 @@ class Demo {
       }
       story_.await_time(story_.elapsed() + kLookEvery);
     }
+  }
+
+  [[nodiscard]] Duration patiently(Duration patience) const {
+    return stage_.crash_controller ? patience * kChaosPatience : patience;
   }
 
   // The cluster's own things, once they have come to rest: two looks in a row that see the same.
@@ -238,6 +259,7 @@ class Demo {
   Story story_;
   Api api_;
   Eyes eyes_;
+  Chaos* chaos_ = nullptr;  // while plays are played
 };
 
 }  // namespace
