@@ -49,14 +49,12 @@ class Watches::Session : public std::enable_shared_from_this<Session> {
 
   // Posts, and touches nothing that a destructor could hang on: it runs inside the store's writes.
   static void kick(const std::weak_ptr<Session>& weak, Workers& workers, std::atomic<int>& kicks) {
-    if (kicks.fetch_add(1) != 0) return;
-    workers.post([weak] {
-      if (const auto self = weak.lock()) self->run();
-    });
+    if (kicks.fetch_add(1) == 0) post_run(weak, workers);
   }
   void kick() { kick(weak_from_this(), shared_->workers, *kicks_); }
   [[nodiscard]] std::shared_ptr<std::atomic<int>> kicks() const { return kicks_; }
 
+  // Until then kick() only counts: there is no watch_ to pull from.
   void start(std::unique_ptr<sim::Watch> watch, std::chrono::milliseconds timeout) {
     watch_ = std::move(watch);
     // Weak: the exchange keeps these functions, and the session the exchange.
@@ -70,7 +68,7 @@ class Watches::Session : public std::enable_shared_from_this<Session> {
       }
     });
     if (bookmarks_) schedule_bookmark();
-    kick();
+    post_run(weak_from_this(), shared_->workers);
   }
 
   // From any thread; the session goes when the last reference does.
@@ -81,6 +79,12 @@ class Watches::Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
+  static void post_run(const std::weak_ptr<Session>& weak, Workers& workers) {
+    workers.post([weak] {
+      if (const auto self = weak.lock()) self->run();
+    });
+  }
+
   void schedule_bookmark() {
     shared_->workers.post_after(kBookmarkEvery, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) {
@@ -142,8 +146,8 @@ class Watches::Session : public std::enable_shared_from_this<Session> {
   http::Stream stream_;
   Renderer renderer_;                  // inside run() only
   std::unique_ptr<sim::Watch> watch_;  // under the store's mutex
-  std::shared_ptr<std::atomic<int>> kicks_ =
-      std::make_shared<std::atomic<int>>(0);  // unanswered; above 0: run() is posted or runs
+  // Unanswered; above 0: run() is posted or runs. The first is start()'s.
+  std::shared_ptr<std::atomic<int>> kicks_ = std::make_shared<std::atomic<int>>(1);
   const bool bookmarks_;
   std::atomic<bool> bookmark_due_ = false;
   std::atomic<bool> expired_ = false;
@@ -198,7 +202,7 @@ void Watches::begin(const ResourceRequest& request, const http::Responder& respo
       is_true(http.parameter("allowWatchBookmarks")));
   *woken = session;
   *kicks = session->kicks();
-  store_lock.unlock();  // nothing could wake it before: writes hold the mutex
+  store_lock.unlock();  // from now on writes may wake it; it runs once it is started
 
   {
     const std::lock_guard lock(shared_->mutex);
