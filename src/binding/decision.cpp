@@ -79,14 +79,24 @@ class Decider {
     if (const auto text = world_.inferred_expectation(ns.meta.name); text && expectation != Expectation::none) {
       return wait(Rule::expected, {ns_key}, *text);
     }
-    const TimePoint settled = world_.settled_at(ns.meta.name);
-    if (world_.safeguards().settle && expectation != Expectation::none && world_.now() < settled) {
-      Decision out = wait(Rule::settling, {ns_key},
-                          fmt::format("a Subnet that may still claim namespace {}, which is new", ns.meta.name));
-      std::get<Wait>(out.outcome).until = settled;
-      return out;
+    if (may_be_claimed_further()) {
+      return settling({ns_key},
+                      fmt::format("a Subnet that may still claim namespace {}, which is new", ns.meta.name));
     }
     return std::nullopt;
+  }
+
+  // The Namespace is new, or just lost its last claim: what claims it may arrive one by one.
+  [[nodiscard]] bool may_be_claimed_further() const {
+    const api::Namespace* ns = world_.find_namespace(pod_.meta.ns);
+    return world_.safeguards().late_binding && world_.safeguards().settle && ns != nullptr &&
+           expectation_of(*ns) != Expectation::none && world_.now() < world_.settled_at(pod_.meta.ns);
+  }
+
+  Decision settling(std::set<WaitKey> keys, std::string for_what) {
+    Decision out = wait(Rule::settling, std::move(keys), std::move(for_what));
+    std::get<Wait>(out.outcome).until = world_.settled_at(pod_.meta.ns);
+    return out;
   }
 
   // Rules 7 and 8.
@@ -135,7 +145,7 @@ class Decider {
   Decision from(std::vector<Candidate> candidates, Rule rule, std::set<WaitKey> keys) {
     std::vector<std::string> waiting_for;
     std::set<WaitKey> wake = keys;
-    std::vector<std::string> outside;
+    std::vector<std::string> outside;  // ready or not, they do not contain what the pod asks for
     for (Candidate& candidate : candidates) {
       keys.insert({WaitKey::Kind::subnet, candidate.name});
       const std::string object = fmt::format("Subnet/{}", candidate.name);
@@ -174,6 +184,10 @@ class Decider {
       return finish(std::move(narrowed));
     }
     if (!waiting_for.empty()) return wait(rule, std::move(wake), api::join(waiting_for, "; or "));
+    if (rule == Rule::claimed && may_be_claimed_further()) {
+      return settling(wake, fmt::format("a Subnet that contains {} and may still claim namespace {}, beside {}",
+                                        quoted(request_.addresses), pod_.meta.ns, api::join(outside, ", ")));
+    }
     return refuse(rule, ipam::Denial::AddressOutOfRange, std::move(keys),
                   fmt::format("Pod {}: address {} lies in none of the subnets that rule {} allows: {}; change "
                               "annotation {} or the subnet",

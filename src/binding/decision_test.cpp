@@ -135,6 +135,20 @@ TEST_F(DecisionTest, NeverTakesTheDefaultOnStaleKnowledge) {
   expect_waiting_on(WaitKey::Kind::fresh_read, "shop");
 }
 
+TEST_F(DecisionTest, WhileTheNamespaceSettlesAnAddressOutsideItsOnlyClaimantWaitsForAnother) {
+  facts.claims["shop"] = {"web"};
+  annotate("ovn.kubernetes.io/ip_address", "10.67.0.9");
+  facts.settled = facts.clock + std::chrono::seconds(5);
+  expect_waiting_on(WaitKey::Kind::namespace_, "shop");
+  EXPECT_EQ(decided().rule, Rule::settling);
+  EXPECT_EQ(decided().wait()->until, facts.settled);
+  EXPECT_NE(decided().wait()->for_what.find("10.67.0.9"), std::string::npos);
+
+  facts.clock = facts.settled;
+  ASSERT_NE(decided().refuse(), nullptr);
+  EXPECT_EQ(decided().refuse()->denial, ipam::Denial::AddressOutOfRange);
+}
+
 TEST_F(DecisionTest, TheUsersSubnetOnThePodComesFirst) {
   facts.claims["shop"] = {"blue"};
   annotate("ovn.kubernetes.io/logical_switch", "web");

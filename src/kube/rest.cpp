@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -54,13 +56,12 @@ std::string_view name_of(api::Verb verb) {
   return "call";
 }
 
-bool has_cause(const boost::json::object& status, std::string_view reason) {
+// Whether one of the causes of a refusal says so; key: "reason" or "field".
+bool has_cause(const boost::json::object& status, std::string_view key, std::string_view value) {
   const auto* causes = api::find_array(status, {"details", "causes"});
-  if (causes == nullptr) return false;
-  for (const auto& cause : *causes) {
-    if (cause.is_object() && api::string_at(cause.as_object(), {"reason"}) == reason) return true;
-  }
-  return false;
+  return causes != nullptr && std::ranges::any_of(*causes, [&](const boost::json::value& cause) {
+           return cause.is_object() && api::string_at(cause.as_object(), {key}) == value;
+         });
 }
 
 ErrorCode code_of(int http_status, std::string_view reason) {
@@ -153,8 +154,11 @@ Error error_of(int http_status, const boost::json::value& status) {
   auto message = api::string_at(*object, {"message"});
   if (message.empty()) message = reason;
   if (message.empty()) message = fmt::format("HTTP status {}", http_status);
-  const bool from_the_future = has_cause(*object, "ResourceVersionTooLarge");
-  return {from_the_future ? ErrorCode::gone : code_of(http_status, reason), std::move(message)};
+  const bool from_the_future = has_cause(*object, "reason", "ResourceVersionTooLarge");
+  if (from_the_future) return {ErrorCode::gone, std::move(message)};
+  // A PATCH that insists on a UID which the name no longer has is 422 on the server; it is a conflict by any other name.
+  const bool another_object = http_status == 422 && has_cause(*object, "field", "metadata.uid");
+  return {another_object ? ErrorCode::conflict : code_of(http_status, reason), std::move(message)};
 }
 
 Error error_of_body(int http_status, std::string_view body) {

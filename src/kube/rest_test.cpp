@@ -94,6 +94,14 @@ TEST(Rest, StatusesMeanErrorCodes) {
   EXPECT_LT(error_of_body(500, std::string(10'000, 'x')).message.size(), 300U);
 }
 
+TEST(Rest, APatchOfAnotherObjectOfThatNameIsAConflict) {
+  auto status = status_of(422, "Invalid", "metadata.uid: Invalid value: \"x\": field is immutable");
+  status.as_object()["details"] = {{"causes", {{{"reason", "FieldValueInvalid"}, {"field", "metadata.uid"}}}}};
+  EXPECT_EQ(error_of(422, status).code, ErrorCode::conflict);
+  status.as_object()["details"] = {{"causes", {{{"reason", "FieldValueInvalid"}, {"field", "spec.cidrBlock"}}}}};
+  EXPECT_EQ(error_of(422, status).code, ErrorCode::invalid);
+}
+
 TEST(Rest, AVersionFromTheFutureAsksForANewList) {
   auto status = status_of(504, "Timeout", "Timeout: Too large resource version: 99, current: 7");
   status.as_object()["details"] = {{"causes", {{{"reason", "ResourceVersionTooLarge"}, {"message", "Too large"}}}}};

@@ -70,7 +70,7 @@ StatusWrite subnet_status(world::World& world, const api::Subnet& subnet, const 
           verdict.message};
   }
   world.note_status_written("Subnet/" + subnet.meta.name);
-  out.request = patch(api::Kind::subnet, subnet.meta, api::JsonObject{{"status", std::move(patch_body)}}, false);
+  out.request = patch(api::Kind::subnet, subnet.meta, api::JsonObject{{"status", std::move(patch_body)}}, true);
   out.request->subresource = "status";
   return out;
 }

@@ -55,7 +55,7 @@ std::optional<api::Request> status_write(const world::World& world, const api::V
     return is != nullptr && *is == entry.value();
   });
   if (same) return std::nullopt;
-  api::Request request = patch(api::Kind::vpc, vpc.meta, api::JsonObject{{"status", std::move(body)}}, false);
+  api::Request request = patch(api::Kind::vpc, vpc.meta, api::JsonObject{{"status", std::move(body)}}, true);
   request.subresource = "status";
   return request;
 }

@@ -8,8 +8,8 @@
 
 namespace berth::sim {
 
-// Berth's CustomResourceDefinitions: the files of charts/berth/crds,
-// built in.
+// The CustomResourceDefinitions that every cluster of ours has, built in: Berth's (charts/berth/crds) and
+// NetworkAttachmentDefinition (crds/).
 [[nodiscard]] const std::vector<boost::json::object>& builtin_crds();
 
 // Registers them in a store that lacks them.

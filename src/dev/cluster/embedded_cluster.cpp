@@ -17,9 +17,7 @@
 #include <random>
 #include <thread>
 
-#include "api/yaml.h"
 #include "base/log.h"
-#include "dev/cluster/crds.h"
 #include "dev/cluster/kept_process.h"
 #include "dev/cluster/ovn_central.h"
 #include "dev/cluster/run_dir.h"
@@ -31,6 +29,7 @@
 #include "dev/node/node.h"
 #include "dev/process/netns.h"
 #include "kube/client.h"
+#include "sim/crds.h"
 
 namespace berth::dev {
 
@@ -159,7 +158,7 @@ class EmbeddedCluster::Impl {
     api_ = std::move(*api);
     api_->set_log_source(
         [this](const LogRequest& request, std::uint64_t offset) { return logs_.read(request, offset); });
-    if (auto installed = install_crds(); !installed) return installed;
+    api_->with_store([](sim::ApiStore& store) { sim::install_crds(store); });
 
     kubeconfig_ = options_.kubeconfig_out.empty() ? ledger_.dir() + "/kubeconfig" : options_.kubeconfig_out;
     if (auto added = ledger_.add({.kind = LedgerRecord::Kind::file, .name = fs::absolute(kubeconfig_)}); !added) {
@@ -169,21 +168,6 @@ class EmbeddedCluster::Impl {
     auto admin = kube::parse_kubeconfig(api_->kubeconfig(), kubeconfig_);
     if (!admin) return fail(admin.error());
     admin_ = std::move(*admin);
-    return {};
-  }
-
-  Status install_crds() {
-    for (const auto text : embedded_crds()) {
-      auto documents = api::parse_yaml(text);
-      if (!documents) return fail(documents.error().with_context("embedded CRD"));
-      for (auto& document : *documents) {
-        const auto created = api_->with_store([&](sim::ApiStore& store) {
-          const auto type = store.types().find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
-          return store.create(*type, "", std::move(document.as_object()));
-        });
-        if (!created) return fail(ErrorCode::internal, "embedded CRD: " + created.error().message);
-      }
-    }
     return {};
   }
 

@@ -14,10 +14,9 @@
 #include <boost/json/serialize.hpp>
 
 #include "api/json.h"
-#include "api/yaml.h"
 #include "dev/api/api_server.h"
-#include "dev/cluster/crds.h"
 #include "dev/demo/sender.h"
+#include "sim/crds.h"
 
 namespace berth::dev {
 namespace {
@@ -71,7 +70,7 @@ class World {
     if (!transport) throw std::runtime_error(transport.error().message);
     api_ = std::make_unique<Api>(*transport);
     chart_.chart = source() / "examples" / "tenant";
-    for (const std::string_view manifest : embedded_crds()) define(manifest);
+    server_->with_store([](sim::ApiStore& store) { sim::install_crds(store); });
     before_ = all();
   }
 
@@ -107,18 +106,6 @@ class World {
   std::string kubeconfig() const { return base_ / "kubeconfig"; }
 
   // What kubectl create does, for a custom resource definition.
-  void define(std::string_view manifest) {
-    const auto documents = api::parse_yaml(manifest);
-    ASSERT_TRUE(documents) << documents.error().message;
-    for (const auto& document : *documents) {
-      const bool created = server_->with_store([&](sim::ApiStore& store) {
-        const auto type = store.types().find_kind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
-        return type && store.create(*type, "", document.as_object(), {}).has_value();
-      });
-      ASSERT_TRUE(created) << manifest;
-    }
-  }
-
   // "Kind ns/name spec" and the resourceVersion.
   std::map<std::string, std::string> all() {
     std::map<std::string, std::string> found;
