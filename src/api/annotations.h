@@ -42,7 +42,8 @@ inline constexpr std::string_view kNodeNameLabel = "ovn.kubernetes.io/node-name"
 inline constexpr std::string_view kIpReservedLabel = "ovn.kubernetes.io/ip_reserved";
 
 // Berth's own.
-inline constexpr std::string_view kBindingAnnotation = "berth.io/binding";  // Pod, Namespace: BindingRecord
+inline constexpr std::string_view kAddressedCondition = "berth.io/Addressed";  // of a Pod
+inline constexpr std::string_view kBindingAnnotation = "berth.io/binding";     // Pod, Namespace: BindingRecord
 inline constexpr std::string_view kExpectsSubnetAnnotation =
     "berth.io/expects-subnet";                                          // Namespace: "a,b", "any" or "none"
 inline constexpr std::string_view kOwnerAnnotation = "berth.io/owner";  // IP: see ip.h

@@ -100,4 +100,14 @@ std::string format_duration(Duration duration) {
                       : fmt::format("{}h{}m", whole / 3600, whole % 3600 / 60);
 }
 
+bool is_object_name(std::string_view text) {
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (text.empty() || text.size() > 253 || !plain(text.front()) || !plain(text.back())) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!plain(text[i]) && text[i] != '-' && text[i] != '.') return false;
+    if (text[i] == '.' && (!plain(text[i - 1]) || !plain(text[i + 1]))) return false;
+  }
+  return true;
+}
+
 }  // namespace berth::api

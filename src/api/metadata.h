@@ -49,6 +49,9 @@ struct ObjectMeta {
 // accepted.
 [[nodiscard]] std::optional<WallTime> parse_time(std::string_view text);
 [[nodiscard]] std::string format_time(WallTime time);
+
+// Whether a text can be the name of an object: a DNS-1123 subdomain.
+[[nodiscard]] bool is_object_name(std::string_view text);
 [[nodiscard]] std::string format_micro_time(WallTime time);  // MicroTime of Leases and Events
 
 // "12.3s", "2m5s": how long something waits, for people.

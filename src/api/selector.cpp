@@ -45,4 +45,15 @@ bool LabelSelector::matches(const std::map<std::string, std::string>& labels) co
   });
 }
 
+std::optional<std::string> LabelSelector::problem() const {
+  for (const Requirement& r : requirements_) {
+    if (r.key.empty()) return "an expression has no key; name a label";
+    if (r.op == Operator::never) return "label " + r.key + ": the operator must be In, NotIn, Exists or DoesNotExist";
+    const bool lists = r.op == Operator::in || r.op == Operator::not_in;
+    if (lists && r.values.empty()) return "label " + r.key + ": In and NotIn need values";
+    if (!lists && !r.values.empty()) return "label " + r.key + ": Exists and DoesNotExist take no values";
+  }
+  return std::nullopt;
+}
+
 }  // namespace berth::api

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ class LabelSelector {
  public:
   [[nodiscard]] static LabelSelector parse(const JsonObject& object);
   [[nodiscard]] bool matches(const std::map<std::string, std::string>& labels) const;
+  // What is wrong with it, and so never matches; none: nothing.
+  [[nodiscard]] std::optional<std::string> problem() const;
   bool operator==(const LabelSelector&) const = default;
 
  private:

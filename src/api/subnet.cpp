@@ -122,6 +122,11 @@ Status check_choices(const Subnet& s, const std::vector<net::Cidr>& cidrs) {
     return fail(invalid(s, "mtu", std::to_string(s.mtu), "IPv6 needs at least 1280"));
   if (s.effective_vpc() == s.meta.name)
     return fail(invalid(s, "vpc", s.vpc, "a Subnet and its Vpc must not have the same name"));
+  for (std::size_t i = 0; i < s.namespace_selectors.size(); ++i) {
+    if (const auto problem = s.namespace_selectors[i].problem())
+      return fail(Error{ErrorCode::invalid,
+                        fmt::format("Subnet {}: spec.namespaceSelectors[{}]: {}", s.meta.name, i, *problem)});
+  }
   for (const std::string& item : s.allow_subnets) {
     if (has_upper(item)) return fail(invalid(s, "allowSubnets", item, "IPv6 must be written in lower case"));
     if (const auto cidr = net::Cidr::parse(item); !cidr)

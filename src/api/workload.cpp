@@ -30,6 +30,7 @@ Pod Pod::parse(const JsonObject& object) {
              (find_object(*s, {"state", "running"}) != nullptr || find_object(*s, {"state", "terminated"}) != nullptr);
     });
   }
+  if (const JsonArray* conditions = find_array(object, {"status", "conditions"})) pod.conditions = *conditions;
   return pod;
 }
 

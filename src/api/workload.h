@@ -19,6 +19,7 @@ struct Pod {
   std::string reason;  // status.reason: "Evicted"
   std::vector<std::string> pod_ips;
   bool container_started = false;  // some container runs, or ran
+  JsonArray conditions;            // status.conditions as it is: most of it belongs to others
 
   [[nodiscard]] static Pod parse(const JsonObject& object);
 

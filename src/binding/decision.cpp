@@ -29,7 +29,8 @@ struct Candidate {
   std::optional<SubnetView> view;
 };
 
-std::string quoted(const std::vector<net::Address>& addresses) { return api::to_string(addresses); }
+// As annotation ip_family says it.
+std::string_view to_text(net::Family family) { return family == net::Family::v4 ? "ipv4" : "ipv6"; }
 
 class Decider {
  public:
@@ -80,8 +81,7 @@ class Decider {
       return wait(Rule::expected, {ns_key}, *text);
     }
     if (may_be_claimed_further()) {
-      return settling({ns_key},
-                      fmt::format("a Subnet that may still claim namespace {}, which is new", ns.meta.name));
+      return settling({ns_key}, fmt::format("a Subnet that may still claim namespace {}, which is new", ns.meta.name));
     }
     return std::nullopt;
   }
@@ -136,7 +136,8 @@ class Decider {
     const WaitKey pool_key{WaitKey::Kind::pool, *request_.pool};
     const api::IpPool* pool = world_.find_pool(*request_.pool);
     if (pool == nullptr)
-      return wait(Rule::pod_pool, {pool_key}, fmt::format("IPPool {}, which does not exist yet", *request_.pool));
+      return wait(Rule::pod_pool, {pool_key},
+                  fmt::format("IPPool {}, which does not exist yet{}", *request_.pool, named_by(Rule::pod_pool)));
     note(fmt::format("IPPool/{}", pool->meta.name), pool->meta.generation, "named by the pod");
     return from({named(pool->subnet)}, Rule::pod_pool, {pool_key});
   }
@@ -152,13 +153,13 @@ class Decider {
       if (!candidate.view) {
         note(object, 0, "named, does not exist");
         wake.insert({WaitKey::Kind::subnet, candidate.name});
-        waiting_for.push_back(fmt::format("Subnet {}, which does not exist yet", candidate.name));
+        waiting_for.push_back(fmt::format("Subnet {}, which does not exist yet{}", candidate.name, named_by(rule)));
         continue;
       }
       const SubnetView& view = *candidate.view;
       const std::int64_t generation = view.object->meta.generation;
       if (!fits(view)) {
-        note(object, generation, fmt::format("does not contain {}", quoted(request_.addresses)));
+        note(object, generation, fmt::format("does not contain {}", asked_for()));
         outside.push_back(fmt::format("{} ({})", candidate.name, api::to_string(view.cidrs)));
         continue;
       }
@@ -186,18 +187,50 @@ class Decider {
     if (!waiting_for.empty()) return wait(rule, std::move(wake), api::join(waiting_for, "; or "));
     if (rule == Rule::claimed && may_be_claimed_further()) {
       return settling(wake, fmt::format("a Subnet that contains {} and may still claim namespace {}, beside {}",
-                                        quoted(request_.addresses), pod_.meta.ns, api::join(outside, ", ")));
+                                        asked_for(), pod_.meta.ns, api::join(outside, ", ")));
     }
     return refuse(rule, ipam::Denial::AddressOutOfRange, std::move(keys),
-                  fmt::format("Pod {}: address {} lies in none of the subnets that rule {} allows: {}; change "
-                              "annotation {} or the subnet",
-                              pod_.meta.key(), quoted(request_.addresses), to_string(rule), api::join(outside, ", "),
-                              api::annotation_key(request_.provider, api::suffix::kIpAddress)));
+                  request_.addresses.empty()
+                      ? fmt::format("Pod {}: annotation {} \"{}\": none of the subnets that rule {} allows has that "
+                                    "family: {}; change the annotation or the subnet",
+                                    pod_.meta.key(), api::annotation_key(request_.provider, api::suffix::kIpFamily),
+                                    to_text(*request_.only), to_string(rule), api::join(outside, ", "))
+                      : fmt::format("Pod {}: address {} lies in none of the subnets that rule {} allows: {}; change "
+                                    "annotation {} or the subnet",
+                                    pod_.meta.key(), asked_for(), to_string(rule), api::join(outside, ", "),
+                                    api::annotation_key(request_.provider, api::suffix::kIpAddress)));
+  }
+
+  // Addresses, or just a family.
+  [[nodiscard]] std::string asked_for() const {
+    return request_.addresses.empty() && request_.only ? fmt::format("any {} address", to_text(*request_.only))
+                                                       : api::to_string(request_.addresses);
+  }
+
+  // Who wrote the name of a thing that is not there, and what to do; nothing where nobody did.
+  [[nodiscard]] std::string named_by(Rule rule) const {
+    const auto by = [&](std::string_view object, std::string_view suffix, std::string_view what) {
+      return fmt::format(" (annotation {} of the {}; create it, or name another {})",
+                         api::annotation_key(request_.provider, suffix), object, what);
+    };
+    switch (rule) {
+      case Rule::pod_subnet:
+      case Rule::attachment:
+        return by("pod", api::suffix::kLogicalSwitch, "Subnet");
+      case Rule::pod_pool:
+        return by("pod", api::suffix::kIpPool, "IPPool");
+      case Rule::namespace_subnets:
+        return by("Namespace", api::suffix::kLogicalSwitch, "Subnet");
+      default:
+        return {};
+    }
   }
 
   // An unready subnet whose CIDR is unknown may still turn out to fit.
   [[nodiscard]] bool fits(const SubnetView& view) const {
     if (view.cidrs.empty()) return !view.ready;
+    if (request_.only && std::ranges::find(view.cidrs, *request_.only, &net::Cidr::family) == view.cidrs.end())
+      return false;
     return std::ranges::all_of(request_.addresses, [&](const net::Address& a) { return view.contains(a); });
   }
 
@@ -226,9 +259,10 @@ class Decider {
     } else if (request_.pool) {
       const api::IpPool* pool = world_.find_pool(*request_.pool);
       if (pool == nullptr) {
-        out.outcome = Wait{{{WaitKey::Kind::pool, *request_.pool}},
-                           {},
-                           fmt::format("IPPool {}, which does not exist yet", *request_.pool)};
+        out.outcome =
+            Wait{{{WaitKey::Kind::pool, *request_.pool}},
+                 {},
+                 fmt::format("IPPool {}, which does not exist yet{}", *request_.pool, named_by(Rule::pod_pool))};
         return out;
       }
       if (pool->subnet != subnet) {

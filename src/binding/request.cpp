@@ -19,6 +19,8 @@ class Reader {
     out.provider = provider_;
     out.port = api::port_name(pod_.meta.name, pod_.meta.ns, provider_);
     out.subnet = value(api::suffix::kLogicalSwitch);
+    if (out.subnet && !api::is_object_name(*out.subnet))
+      return bad(api::suffix::kLogicalSwitch, *out.subnet, "must be the name of one Subnet");
     if (auto ok = read_addresses(out, selection); !ok) return fail(ok.error());
     if (auto ok = read_mac(out, selection); !ok) return fail(ok.error());
     if (auto ok = read_family(out); !ok) return fail(ok.error());
@@ -93,6 +95,9 @@ class Reader {
     if (!text) return {};
     const bool list = text->find_first_of(",;") != std::string::npos;
     if (!list && !net::Address::parse(*text)) {
+      if (!api::is_object_name(*text))
+        return bad(api::suffix::kIpPool, *text,
+                   "must be the name of one IPPool, or addresses with commas between them");
       out.pool = *text;
       return {};
     }

@@ -56,7 +56,7 @@ void Leadership::start(std::unique_ptr<ovsdb::Client> database) {
 }
 
 void Leadership::record(const reconcile::EventNote& note) {
-  recorder_->record({note.kind, note.ns, note.name, note.uid, note.warning, note.reason, note.message});
+  recorder_->record({note.kind, note.ns, note.name, note.uid, note.warning, note.reason, note.message, note.topic});
 }
 
 // An IP object of a later epoch: the Lease was deleted at some time, and its count began anew.

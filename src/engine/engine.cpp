@@ -449,7 +449,8 @@ void Engine::sweep() {
     if (pod == nullptr || !hooks_.on_event) continue;
     hooks_.on_event(
         {api::Kind::pod, pod->meta.ns, pod->meta.name, pod->meta.uid, false, "WaitingForSubnet",
-         "waiting for " + waiting.for_what + " (" + api::format_duration(world_.now() - waiting.since) + " so far)"});
+         "waiting for " + waiting.for_what + " (" + api::format_duration(world_.now() - waiting.since) + " so far)",
+         waiting.for_what});
   }
   for (const std::string& pod_key : missed) {
     ++world_.counters.missed_wakeups;

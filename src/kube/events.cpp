@@ -43,6 +43,7 @@ EventRecorder::~EventRecorder() {
 
 void EventRecorder::record(EventNote note) {
   note.message = cut(std::move(note.message), kMaxMessage);
+  if (note.topic.empty()) note.topic = note.message;
   note.reason = cut(std::move(note.reason), kMaxReason);
   Gate* gate = gate_of({note.kind, note.ns, note.name, note.uid, note.reason});
   if (gate == nullptr) {
@@ -93,9 +94,10 @@ bool EventRecorder::make_room() {
 
 EventRecorder::Series& EventRecorder::series_of(Gate& gate, const EventNote& note) {
   const auto it = std::ranges::find_if(
-      gate.series, [&](const Series& s) { return s.message == note.message && s.warning == note.warning; });
+      gate.series, [&](const Series& s) { return s.topic == note.topic && s.warning == note.warning; });
   if (it != gate.series.end()) {
     gate.series.splice(gate.series.end(), gate.series, it);
+    it->message = note.message;
     return gate.series.back();
   }
   if (gate.series.size() >= options_.messages) {
@@ -110,6 +112,7 @@ EventRecorder::Series& EventRecorder::series_of(Gate& gate, const EventNote& not
     }
   }
   Series series;
+  series.topic = note.topic;
   series.message = note.message;
   series.warning = note.warning;
   gate.series.push_back(std::move(series));
@@ -247,7 +250,8 @@ api::Request EventRecorder::patch_of(const Gate& gate, const Series& series) {
   request.kind = api::Kind::event;
   request.ns = namespace_for(std::get<1>(gate.key));
   request.name = series.event;
-  request.body = {{"count", series.count}, {"lastTimestamp", api::format_time(series.last)}};
+  request.body = {
+      {"count", series.count}, {"lastTimestamp", api::format_time(series.last)}, {"message", series.message}};
   return request;
 }
 

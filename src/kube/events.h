@@ -26,9 +26,10 @@ struct EventNote {
   bool warning = false;
   std::string reason;   // "WaitingForSubnet"
   std::string message;  // cut at 1024 bytes
+  std::string topic{};  // notes of one topic are one Event, which shows the last message; empty: the message
 };
 
-// Writes core/v1 Events through a Transport. Equal notes (object, reason, message) are one Event whose count rises. The
+// Writes core/v1 Events through a Transport. Equal notes (object, reason, topic) are one Event whose count rises. The
 // API server sees at most one write a second per object and reason; what happens meanwhile goes into the next.
 //
 // Best effort: a write that fails because the server is away is tried again a few times, then dropped; so is anything
@@ -60,9 +61,10 @@ class EventRecorder {
  private:
   using Key = std::tuple<api::Kind, std::string, std::string, std::string, std::string>;  // kind, ns, name, uid, reason
 
-  // Notes of one object and reason with one message.
+  // Notes of one object and reason with one topic.
   struct Series {
-    std::string message;
+    std::string topic;
+    std::string message;  // the last one
     bool warning = false;
     std::string event;  // the Event's name once it is chosen; a create with it may have been tried
     bool stored = false;

@@ -156,7 +156,8 @@ Error error_of(int http_status, const boost::json::value& status) {
   if (message.empty()) message = fmt::format("HTTP status {}", http_status);
   const bool from_the_future = has_cause(*object, "reason", "ResourceVersionTooLarge");
   if (from_the_future) return {ErrorCode::gone, std::move(message)};
-  // A PATCH that insists on a UID which the name no longer has is 422 on the server; it is a conflict by any other name.
+  // A PATCH that insists on a UID which the name no longer has is 422 on the server; it is a conflict by any other
+  // name.
   const bool another_object = http_status == 422 && has_cause(*object, "field", "metadata.uid");
   return {another_object ? ErrorCode::conflict : code_of(http_status, reason), std::move(message)};
 }

@@ -50,7 +50,7 @@ Plan reconcile_node(world::World& world, const std::string& name, Random& random
         {api::Kind::node, "", name, node->meta.uid, true, "AcquireAddressFailed", lease.error().message});
     return plan;
   }
-  world.note_reservation({world::KeyKind::node, name}, port);
+  world.note_reservation({world::KeyKind::node, name}, port, "");
   api::Ip ip;
   ip.meta.name = port;
   ip.pod_name = name;

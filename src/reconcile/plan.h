@@ -24,6 +24,7 @@ struct EventNote {
   bool warning = false;
   std::string reason;  // "WaitingForSubnet"
   std::string message;
+  std::string topic{};  // notes of one topic are one Event, which shows the last message; empty: the message
 };
 
 struct Plan {

@@ -7,6 +7,7 @@
 #include "reconcile/announce.h"
 #include "reconcile/lease.h"
 #include "reconcile/plan.h"
+#include "reconcile/pod_condition.h"
 #include "reconcile/writes.h"
 
 namespace berth::reconcile {
@@ -43,6 +44,7 @@ class LivePod {
     const auto networks = binding::networks_of(pod_, world_);
     if (!networks) {
       refused({ipam::Denial::AddressOutOfRange, {}, networks.error().message}, "ValidatePodNetworkFailed");
+      settle_waiting();
       return std::move(plan_);
     }
     std::set<std::string> wanted;
@@ -220,7 +222,7 @@ class LivePod {
       failure_ = fmt::format("{}: {}", ipam::to_string(refusal.denial), refusal.message);
       return false;
     }
-    world_.note_reservation({world::KeyKind::pod, pod_.meta.key()}, request.port);
+    world_.note_reservation({world::KeyKind::pod, pod_.meta.key()}, request.port, pod_.meta.uid);
     if (!world_.safeguards().reserve_in_same_turn) allocator->release(request.port);
     api::Ip wanted = blank(request);
     wanted.subnet = bind.subnet;
@@ -261,6 +263,7 @@ class LivePod {
 
   void announce() {
     const auto ended = world_.clear_waiting(pod_.meta.key());
+    if (has_addressed_condition(pod_)) note_condition(true, "Bound", "");
     api::JsonObject annotations = announcement(world_, pod_, grants_);
     if (annotations.empty()) return;
     plan_.writes.push_back(patch_annotations(api::Kind::pod, pod_.meta, std::move(annotations)));
@@ -315,14 +318,24 @@ class LivePod {
     all.for_what = api::join(texts, "; and ");
     const bool news = world_.set_waiting(pod_.meta.key(), all);
     const world::Waiting* record = world_.waiting().find(pod_.meta.key());
-    if (!news || record == nullptr || plan_.fresh_read) return;
+    if (plan_.fresh_read) return;
+    if (!failure_.empty()) note_condition(false, failure_reason_, failure_);
+    if (!news || record == nullptr) return;
     if (!failure_.empty()) {
       plan_.events.push_back(event_on(pod_, true, failure_reason_, failure_));
     } else {
-      plan_.events.push_back(event_on(
+      EventNote note = event_on(
           pod_, false, "WaitingForSubnet",
-          fmt::format("waiting for {} ({} so far)", all.for_what, api::format_duration(world_.now() - record->since))));
+          fmt::format("waiting for {} ({} so far)", all.for_what, api::format_duration(world_.now() - record->since)));
+      note.topic = all.for_what;
+      plan_.events.push_back(std::move(note));
     }
+  }
+
+  // What stands in the way of an address is a condition of the pod too; one that never met anything has none.
+  void note_condition(bool status, const std::string& reason, const std::string& message) {
+    if (auto write = addressed_condition(pod_, status, reason, message, world_.wall_now()))
+      plan_.writes.push_back(std::move(*write));
   }
 
   // Wired under a default that a later Subnet overruled: misplaced. Overtaken by a later edit: outdated. The correction
@@ -375,6 +388,8 @@ std::optional<std::string> unproven(const world::World& world, const std::string
   } else if (const auto it = world.ports().find(port); it != world.ports().end()) {
     const auto id = it->second.external_ids.find("pod_uid");
     if (id != it->second.external_ids.end()) uid = id->second;
+  } else {
+    uid = world.reserved_for(port);
   }
   if (present != nullptr)
     return std::nullopt;  // another incarnation, or this one, is there: finished, or on the host's network

@@ -86,6 +86,31 @@ std::optional<std::string> loses_against(const world::World& world, const api::S
   return std::nullopt;
 }
 
+// Addresses that nobody in a subnet of this plan may have: gateways, and each range's network and broadcast address.
+std::vector<net::Address> never_given(const api::SubnetPlan& plan) {
+  std::vector<net::Address> out = plan.gateways;
+  for (const net::Cidr& cidr : plan.cidrs) {
+    if (cidr.prefix_length() >= cidr.network().width() - 1) continue;
+    out.push_back(cidr.network());
+    if (cidr.family() == net::Family::v4) out.push_back(cidr.last());
+  }
+  return out;
+}
+
+// The port that holds an address of a subnet; none: nobody does.
+std::optional<std::string> holder_of(const world::World& world, const std::string& subnet,
+                                     const net::Address& address) {
+  if (const ipam::Allocator* allocator = world.allocator(subnet)) {
+    const std::string* holder = allocator->holder_of(address);
+    return holder == nullptr ? std::nullopt : std::optional(*holder);
+  }
+  for (const std::string& name : world.ips_in(subnet)) {
+    const api::Ip* ip = world.ips().find(name);
+    if (std::ranges::find(ip->addresses, address) != ip->addresses.end()) return name;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> node_inside(const world::World& world, const api::SubnetPlan& plan) {
   for (const auto& [name, node] : world.nodes().all()) {
     for (const std::string& text : node.internal_ips) {
@@ -108,6 +133,7 @@ class SubnetReconciler {
     const auto plan = api::plan_subnet(subnet_);
     if (!plan) return stand_by("ValidateLogicalSwitchFailed", plan.error().message);
     if (auto problem = conflict(*plan)) return stand_by("ValidateLogicalSwitchFailed", *problem);
+    if (auto problem = takes_from_pods(*plan)) return stand_by("ValidateLogicalSwitchFailed", *problem);
 
     api::JsonObject body;
     if (api::JsonObject spec = api::normalisation_patch(subnet_, *plan); !spec.empty()) body["spec"] = std::move(spec);
@@ -135,6 +161,7 @@ class SubnetReconciler {
     const auto observed = world_.switches().find(name_);
     if (observed == world_.switches().end() || !(observed->second == wanted)) {
       if (observed == world_.switches().end()) not_ready("its logical switch is being made");
+      withhold(*plan);
       plan_.ovn.emplace_back(world::PutSwitch{std::move(wanted)});
       world_.note_switch_under_way(name_, plan->cidrs);
       return std::move(plan_);
@@ -151,11 +178,43 @@ class SubnetReconciler {
           subnet_.cidr_block, *other, subnet_.effective_vpc());
     }
     if (subnet_.effective_vpc() != api::kDefaultVpc || !subnet_.vlan.empty()) return std::nullopt;
+    for (const net::Cidr& service : world_.settings().service_cidr) {
+      if (!overlap(plan.cidrs, {service})) continue;
+      return fmt::format("Subnet {}: spec.cidrBlock \"{}\": overlaps {}, the range of Services; choose another range",
+                         name_, subnet_.cidr_block, service.to_string());
+    }
     if (const auto node = node_inside(world_, plan)) {
       return fmt::format("Subnet {}: spec.cidrBlock \"{}\": contains the address {}; choose another range", name_,
                          subnet_.cidr_block, *node);
     }
     return std::nullopt;
+  }
+
+  // An edit must not make a gateway, network or broadcast address of what a pod holds.
+  [[nodiscard]] std::optional<std::string> takes_from_pods(const api::SubnetPlan& plan) const {
+    const auto mine = programmed(world_, name_);
+    if (mine && mine->cidrs == plan.cidrs && mine->gateways == plan.gateways) return std::nullopt;
+    for (const net::Address& address : never_given(plan)) {
+      const auto holder = holder_of(world_, name_, address);
+      if (!holder) continue;
+      const bool gateway = std::ranges::find(plan.gateways, address) != plan.gateways.end();
+      return fmt::format(
+          "Subnet {}: spec.{} \"{}\": {} would be {}, but IP {} holds it; choose another, or delete that pod first",
+          name_, gateway ? "gateway" : "cidrBlock", gateway ? subnet_.gateway : subnet_.cidr_block, address.to_string(),
+          gateway ? "the gateway" : "the range's network or broadcast address", *holder);
+    }
+    return std::nullopt;
+  }
+
+  // While the edit is on its way, nobody may be given what it will reserve.
+  void withhold(const api::SubnetPlan& plan) {
+    const ipam::Allocator* allocator = world_.allocator(name_);
+    if (allocator == nullptr) return;
+    ipam::Config config = allocator->config();
+    for (const net::Address& address : never_given(plan)) {
+      if (std::ranges::find(config.gateways, address) == config.gateways.end()) config.gateways.push_back(address);
+    }
+    world_.configure_allocator(name_, config);
   }
 
   // Valid and programmed: the allocator follows, pods may come.

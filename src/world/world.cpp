@@ -284,9 +284,9 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   }
   ipam::Allocator& fresh = allocators_.emplace(subnet, ipam::Allocator(config)).first->second;
   if (!settings_.safeguards.adopt_on_start) return;
-  const auto adopt = [&](const Key& key, const std::string& port, const std::vector<net::Address>& addresses,
-                         net::Mac mac) {
-    note_reservation(key, port);
+  const auto adopt = [&](const Key& key, const std::string& port, const std::string& pod_uid,
+                         const std::vector<net::Address>& addresses, net::Mac mac) {
+    if (!reservation_of_.contains(port)) note_reservation(key, port, pod_uid);
     if (fresh.find(port) != nullptr) return;
     ipam::Lease lease;
     lease.mac = mac;
@@ -295,11 +295,13 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   };
   for (const std::string& name : ips_in(subnet)) {
     const api::Ip* ip = ips_.find(name);
-    adopt(key_of(*ip), name, ip->addresses, ip->mac);
+    adopt(key_of(*ip), name, ip->pod_uid, ip->addresses, ip->mac);
   }
   for (const auto& [name, port] : ports_) {
     const auto key = key_of(port);
-    if (port.switch_name == subnet && key) adopt(*key, name, port.addresses, port.mac);
+    const auto uid = port.external_ids.find("pod_uid");
+    if (port.switch_name == subnet && key)
+      adopt(*key, name, uid == port.external_ids.end() ? std::string() : uid->second, port.addresses, port.mac);
   }
 }
 
@@ -311,9 +313,14 @@ std::vector<std::string> World::leases_of(const std::string& port) const {
   return out;
 }
 
-void World::note_reservation(const Key& key, const std::string& port) {
+void World::note_reservation(const Key& key, const std::string& port, const std::string& pod_uid) {
   reservations_[key].insert(port);
-  reservation_key_[port] = key;
+  reservation_of_[port] = {key, pod_uid};
+}
+
+std::string World::reserved_for(const std::string& port) const {
+  const auto it = reservation_of_.find(port);
+  return it == reservation_of_.end() ? std::string() : it->second.pod_uid;
 }
 
 bool World::set_displaced(const std::string& pod, const std::string& text) {
@@ -330,11 +337,11 @@ bool World::set_displaced(const std::string& pod, const std::string& text) {
 void World::release(const std::string& subnet, const std::string& port) {
   ipam::Allocator* a = allocator(subnet);
   if (a == nullptr || !a->release(port)) return;
-  if (const auto it = reservation_key_.find(port); it != reservation_key_.end() && leases_of(port).empty()) {
-    auto& of_key = reservations_[it->second];
+  if (const auto it = reservation_of_.find(port); it != reservation_of_.end() && leases_of(port).empty()) {
+    auto& of_key = reservations_[it->second.key];
     of_key.erase(port);
-    if (of_key.empty()) reservations_.erase(it->second);
-    reservation_key_.erase(it);
+    if (of_key.empty()) reservations_.erase(it->second.key);
+    reservation_of_.erase(it);
   }
   ++counters.released;
   mark_dirty({KeyKind::subnet, subnet});

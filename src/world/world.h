@@ -128,8 +128,10 @@ class World final : public binding::Knowledge {
   void drop_allocator(const std::string& subnet) { allocators_.erase(subnet); }
   // Subnets in which this port name holds a lease.
   [[nodiscard]] std::vector<std::string> leases_of(const std::string& port) const;
-  // Remembers for whom a lease was drawn, before anything outside says so.
-  void note_reservation(const Key& key, const std::string& port);
+  // Remembers for whom a lease was drawn, before anything outside says so, and after nothing does any more. The UID is
+  // the pod's; empty: nobody wrote it down.
+  void note_reservation(const Key& key, const std::string& port, const std::string& pod_uid);
+  [[nodiscard]] std::string reserved_for(const std::string& port) const;  // that UID
   // Gives the lease back and wakes who waits for room there.
   void release(const std::string& subnet, const std::string& port);
 
@@ -230,9 +232,13 @@ class World final : public binding::Knowledge {
   std::map<std::string, std::set<std::string>> gone_;  // pod key -> UIDs proven gone, while something of theirs is left
   std::map<std::string, std::map<std::string, Claim>> claims_by_pod_;  // pod UID -> port
   std::map<Key, std::set<std::string>> reservations_;
-  std::map<std::string, Key> reservation_key_;
-  std::map<std::string, std::string> displaced_;  // pod key -> how
-  std::set<std::string> to_audit_;                // IP objects claimed since the last audit
+  struct Reservation {
+    Key key;
+    std::string pod_uid;
+  };
+  std::map<std::string, Reservation> reservation_of_;  // by port
+  std::map<std::string, std::string> displaced_;       // pod key -> how
+  std::set<std::string> to_audit_;                     // IP objects claimed since the last audit
   std::map<std::string, TimePoint> status_written_;
 
   struct NamespaceTimes {

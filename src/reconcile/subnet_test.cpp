@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+
+#include "reconcile/test_cluster.h"
+
+namespace berth::reconcile {
+namespace {
+
+using api::Kind;
+using std::chrono::seconds;
+
+class SubnetTest : public testing::Test {
+ protected:
+  SubnetTest() {
+    cluster.ns("shop");
+    cluster.subnet("web", {{"cidrBlock", "10.66.0.0/24"}, {"namespaces", {"shop"}}});
+    cluster.settle();
+    cluster.pass(seconds(10));
+  }
+  void edit(api::JsonObject spec) {
+    cluster.edit(Kind::subnet, "", "web", {{"spec", std::move(spec)}});
+    cluster.settle();
+    cluster.pass(seconds(2));
+    cluster.settle();
+  }
+  void pod(const std::string& name, const std::string& address = "") {
+    cluster.pod("shop", name,
+                address.empty() ? std::map<std::string, std::string>{}
+                                : std::map<std::string, std::string>{{"ovn.kubernetes.io/ip_address", address}});
+    cluster.settle();
+  }
+  std::string ready() const { return cluster.condition(Kind::subnet, "", "web", "Ready"); }
+  std::string networks() const {
+    std::string out;
+    for (const std::string& network : cluster.world.switches().at("web").networks) out += network + " ";
+    return out;
+  }
+
+  TestCluster cluster;
+};
+
+TEST_F(SubnetTest, AnEditThatMakesAGatewayOfAPodsAddressLoses) {
+  pod("a", "10.66.0.50");
+  edit({{"gateway", "10.66.0.50"}});
+  EXPECT_EQ(networks(), "10.66.0.1/24 ");
+  EXPECT_EQ(
+      ready(),
+      "False ValidateLogicalSwitchFailed: Subnet web: spec.gateway \"10.66.0.50\": 10.66.0.50 would be the gateway, "
+      "but IP a.shop holds it; choose another, or delete that pod first (10.66.0.0/24 stays in force)");
+  pod("b");
+  EXPECT_EQ(cluster.address("shop", "b"), "10.66.0.2") << "what is in force goes on serving";
+  pod("c", "10.66.0.1");
+  EXPECT_EQ(cluster.find(Kind::ip, "", "c.shop"), nullptr) << "the gateway in force was given away";
+
+  cluster.remove(Kind::pod, "shop", "a");
+  cluster.settle();
+  EXPECT_EQ(networks(), "10.66.0.50/24 ") << "taken up by itself once nothing stands in its way";
+  EXPECT_TRUE(ready().starts_with("True ")) << ready();
+}
+
+TEST_F(SubnetTest, AnEditThatMakesABroadcastAddressOfAPodsAddressLoses) {
+  edit({{"cidrBlock", "10.66.0.0/23"}});
+  EXPECT_EQ(networks(), "10.66.0.1/23 ");
+  pod("a", "10.66.0.255");
+  edit({{"cidrBlock", "10.66.0.0/24"}});
+  EXPECT_EQ(networks(), "10.66.0.1/23 ");
+  EXPECT_NE(ready().find("10.66.0.255 would be the range's network or broadcast address, but IP a.shop holds it"),
+            std::string::npos)
+      << ready();
+}
+
+TEST_F(SubnetTest, ASubnetMayNotLieInTheRangeOfServices) {
+  cluster.subnet("svc", {{"cidrBlock", "10.96.4.0/24"}});
+  cluster.settle();
+  EXPECT_NE(cluster.condition(Kind::subnet, "", "svc", "Ready")
+                .find("spec.cidrBlock \"10.96.4.0/24\": overlaps 10.96.0.0/12, the range of Services"),
+            std::string::npos);
+  EXPECT_FALSE(cluster.world.switches().contains("svc"));
+}
+
+TEST_F(SubnetTest, ASelectorThatCanNeverMatchIsAnError) {
+  const auto with = [&](api::JsonObject expression) {
+    cluster.subnet("sel", {{"cidrBlock", "10.67.0.0/24"},
+                           {"namespaceSelectors", {{{"matchExpressions", api::JsonArray{std::move(expression)}}}}}});
+    cluster.settle();
+    return cluster.condition(Kind::subnet, "", "sel", "Ready");
+  };
+  EXPECT_NE(
+      with({{"key", "a"}, {"operator", "Foo"}}).find("spec.namespaceSelectors[0]: label a: the operator must be In"),
+      std::string::npos);
+  EXPECT_NE(with({{"key", "a"}, {"operator", "In"}}).find("In and NotIn need values"), std::string::npos);
+  EXPECT_TRUE(with({{"key", "a"}, {"operator", "Exists"}}).starts_with("True "));
+}
+
+}  // namespace
+}  // namespace berth::reconcile
