@@ -239,8 +239,11 @@ class Decider {
     out.rule = rule;
     const std::string& subnet = view.name();
     Bind bind{subnet, view.object->meta.uid, {}, request_.addresses, {}};
-    const auto room_wait = [&](const std::string& what) {
-      out.outcome = Wait{{{WaitKey::Kind::room, subnet}}, {}, fmt::format("an address in {}, which is full", what)};
+    const auto room_wait = [&](const std::string& what, std::string_view remedy) {
+      out.outcome =
+          Wait{{{WaitKey::Kind::room, subnet}},
+               {},
+               fmt::format("an address of {}, which is full; delete a pod that holds one, or {}", what, remedy)};
     };
     if (!request_.literal_pool.empty()) {
       for (const auto& entry : request_.literal_pool) {
@@ -276,7 +279,7 @@ class Decider {
       }
       bind.pool = pool->meta.name;
       if (!world_.has_room(subnet, request_.port, request_.only, bind.pool)) {
-        room_wait("IPPool " + bind.pool);
+        room_wait("IPPool " + bind.pool, "add to its spec.ips");
         return out;
       }
     } else if (bind.fixed.empty()) {
@@ -286,8 +289,12 @@ class Decider {
       });
       if (usable != pools.end()) bind.pool = (*usable)->meta.name;
       if (pools.empty() ? !world_.has_room(subnet, request_.port, request_.only, {}) : usable == pools.end()) {
-        room_wait(pools.empty() ? "Subnet " + subnet
-                                : fmt::format("the IPPools of namespace {} in Subnet {}", pod_.meta.ns, subnet));
+        if (pools.empty()) {
+          room_wait("Subnet " + subnet, "widen its spec.cidrBlock");
+        } else {
+          room_wait(fmt::format("the IPPools of namespace {} in Subnet {}", pod_.meta.ns, subnet),
+                    "add to their spec.ips");
+        }
         return out;
       }
     }

@@ -291,7 +291,8 @@ class LivePod {
     for (const binding::WaitKey& key : wait->keys) {
       if (key.kind == binding::WaitKey::Kind::fresh_read) plan_.fresh_read = key.name;
       if (key.kind == binding::WaitKey::Kind::room)
-        failure_ = fmt::format("{}: {}", ipam::to_string(ipam::Denial::NoAvailableAddress), wait->for_what);
+        failure_ = fmt::format("{}: Pod {} waits for {}", ipam::to_string(ipam::Denial::NoAvailableAddress),
+                               pod_.meta.key(), wait->for_what);
     }
     if (wait->until) plan_.wake_no_later_than(*wait->until);
   }

@@ -72,7 +72,11 @@ Result<std::vector<std::string>> make_directories(const fs::path& dir) {
     if (::mkdir(path.c_str(), 0755) == 0) {
       made.push_back(path.string());
     } else if (errno != EEXIST) {
-      return failed(fmt::format("make directory {}", path.string()), errno);
+      const int error = errno;
+      auto failure = failed(fmt::format("make directory {}", path.string()), error);
+      if (error == EACCES || error == EROFS || error == EPERM)
+        return fail(failure.value().code, failure.value().message + "; choose one that you may write with --dir");
+      return failure;
     }
   }
   if (!fs::is_directory(dir)) return fail(ErrorCode::invalid, fmt::format("{} is not a directory", dir.string()));
