@@ -39,7 +39,7 @@ SubnetMetrics metrics_of(const std::string& name, const api::SubnetPlan& plan, c
   out.cidr = api::to_string(plan.cidrs);
   bool first = true;
   for (const auto& cidr : plan.cidrs) {
-    const auto usage = allocator.usage(cidr.family());
+    const auto usage = allocator.counts(cidr.family());
     out.available = first ? usage.available : std::min(out.available, usage.available);
     out.used = std::max(out.used, usage.used);
     first = false;

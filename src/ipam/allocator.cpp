@@ -26,8 +26,12 @@ const std::optional<Address>& slot(const Lease& lease, Family family) {
 }
 
 template <typename... Args>
+Refusal refusal(Denial denial, fmt::format_string<Args...> format, Args&&... args) {
+  return {denial, fmt::format(format, std::forward<Args>(args)...)};
+}
+template <typename... Args>
 tl::unexpected<Refusal> refuse(Denial denial, fmt::format_string<Args...> format, Args&&... args) {
-  return tl::unexpected<Refusal>(Refusal{denial, fmt::format(format, std::forward<Args>(args)...)});
+  return tl::unexpected<Refusal>(refusal(denial, format, std::forward<Args>(args)...));
 }
 
 std::string join_cidrs(const std::vector<Cidr>& cidrs) {
@@ -59,9 +63,32 @@ std::vector<Address> Lease::addresses() const {
   return all;
 }
 
-Allocator::Allocator(Config config)
-    : config_(std::move(config)), spaces_{AddressSpace(Family::v4), AddressSpace(Family::v6)} {
+Allocator::Allocator(Config config, std::shared_ptr<Roster> roster)
+    : config_(std::move(config)),
+      spaces_{AddressSpace(Family::v4), AddressSpace(Family::v6)},
+      roster_(roster ? std::move(roster) : std::make_shared<Roster>()),
+      number_(roster_->open_subnet()) {
   configure_spaces();
+}
+
+Allocator::Allocator(Allocator&& other) noexcept = default;
+
+Allocator& Allocator::operator=(Allocator&& other) noexcept {
+  if (this == &other) return *this;
+  if (roster_) roster_->close_subnet(number_, lease_count_);
+  config_ = std::move(other.config_);
+  spaces_ = std::move(other.spaces_);
+  roster_ = std::move(other.roster_);
+  number_ = other.number_;
+  lease_count_ = other.lease_count_;
+  v4_ = std::move(other.v4_);
+  v6_ = std::move(other.v6_);
+  macs_ = std::move(other.macs_);
+  return *this;
+}
+
+Allocator::~Allocator() {
+  if (roster_) roster_->close_subnet(number_, lease_count_);
 }
 
 void Allocator::reconfigure(Config config) {
@@ -74,6 +101,7 @@ void Allocator::configure_spaces() {
     const auto of_family = [&](const Cidr& cidr) { return cidr.family() == space.family(); };
     assert(std::ranges::count_if(config_.cidrs, of_family) <= 1);
     const auto cidr = std::ranges::find_if(config_.cidrs, of_family);
+    if (cidr == config_.cidrs.end() && !space.cidr()) continue;
     space.configure(cidr == config_.cidrs.end() ? std::nullopt : std::optional(*cidr), config_.gateways,
                     config_.excludes);
   }
@@ -100,88 +128,86 @@ void Allocator::remove_pool(const std::string& pool) {
   for (auto& space : spaces_) space.remove_pool(pool);
 }
 
-bool Allocator::has_pool(const std::string& pool) const { return space(Family::v4).has_pool(pool); }
+bool Allocator::has_pool(std::string_view pool) const { return space(Family::v4).has_pool(pool); }
+
+Counts Allocator::pool_counts(std::string_view pool, Family family) const {
+  return pool.empty() ? Counts{} : space(family).counts(pool);
+}
 
 std::optional<Usage> Allocator::pool_usage(const std::string& pool, Family family) const {
-  const auto usage = space(family).pool_usage(pool);
-  if (!usage) return std::nullopt;
-  return Usage{usage->size,
-               usage->used.size(),
-               usage->reserved.size(),
-               usage->available.size(),
-               usage->used.to_string(),
-               usage->available.to_string()};
+  const Snapshot now = snapshot(family);
+  if (!now.has_pool(pool)) return std::nullopt;
+  const Counts counts = now.counts(pool);
+  return Usage{counts.size,      counts.used,           counts.reserved,
+               counts.available, now.used_ranges(pool), now.available_ranges(pool)};
 }
 
 tl::expected<Lease, Refusal> Allocator::acquire(const Ask& ask, Random& random) {
   // Everything is chosen before anything is taken, so that a refusal leaves no trace.
-  const auto families = families_of(ask);
-  if (!families) return tl::unexpected(families.error());
-  const Lease* held = find(ask.owner);
+  const std::uint32_t tag = tag_of(ask.owner);
+  roster_->prefetch(tag);
+  if (auto refusal = wrong_family(ask)) return tl::unexpected(std::move(*refusal));
+  const Id id = roster_->find(tag, ask.owner, number_);
   Lease lease;
-  for (const auto family : *families) {
-    const auto address = choose(ask, family, held);
-    if (!address) return tl::unexpected(address.error());
+  for (const auto family : kFamilies) {
+    if (!space(family).cidr() || (ask.only && *ask.only != family)) continue;
+    auto address = choose(ask, family, id);
+    if (!address) return tl::unexpected(std::move(address.error()));
     slot(lease, family) = *address;
   }
-  const auto mac = choose_mac(ask, held, random);
-  if (!mac) return tl::unexpected(mac.error());
+  auto mac = choose_mac(ask, id, random);
+  if (!mac) return tl::unexpected(std::move(mac.error()));
   lease.mac = *mac;
-  store(ask.owner, lease);
+  store(tag, ask.owner, id, lease);
   return lease;
 }
 
-tl::expected<std::vector<Family>, Refusal> Allocator::families_of(const Ask& ask) const {
+std::optional<Refusal> Allocator::wrong_family(const Ask& ask) const {
   for (auto it = ask.wanted.begin(); it != ask.wanted.end(); ++it) {
     const auto same = std::find_if(std::next(it), ask.wanted.end(),
                                    [&](const Address& other) { return other.family() == it->family(); });
     if (same != ask.wanted.end()) {
-      return refuse(Denial::InvalidIPFamily, "subnet {}: {} asks for {} and {}; ask for at most one {} address",
-                    config_.name, ask.owner, it->to_string(), same->to_string(), name_of(it->family()));
+      return refusal(Denial::InvalidIPFamily, "subnet {}: {} asks for {} and {}; ask for at most one {} address",
+                     config_.name, ask.owner, it->to_string(), same->to_string(), name_of(it->family()));
     }
     if (ask.only && *ask.only != it->family()) {
-      return refuse(Denial::InvalidIPFamily,
-                    "subnet {}: {} asks for {} and for {} only; drop one of the two annotations", config_.name,
-                    ask.owner, it->to_string(), name_of(*ask.only));
+      return refusal(Denial::InvalidIPFamily,
+                     "subnet {}: {} asks for {} and for {} only; drop one of the two annotations", config_.name,
+                     ask.owner, it->to_string(), name_of(*ask.only));
     }
     if (!space(it->family()).cidr()) {
-      return refuse(Denial::AddressOutOfRange,
-                    "subnet {}: {} is outside {}, which has no {} part; ask for an address inside, or use another "
-                    "subnet",
-                    config_.name, it->to_string(), join_cidrs(config_.cidrs), name_of(it->family()));
+      return refusal(Denial::AddressOutOfRange,
+                     "subnet {}: {} is outside {}, which has no {} part; ask for an address inside, or use another "
+                     "subnet",
+                     config_.name, it->to_string(), join_cidrs(config_.cidrs), name_of(it->family()));
     }
   }
   if (ask.only && !space(*ask.only).cidr()) {
-    return refuse(Denial::InvalidIPFamily,
-                  "subnet {}: {} asks for {}, but the subnet has {}; correct ip_family, or use "
-                  "another subnet",
-                  config_.name, ask.owner, name_of(*ask.only), join_cidrs(config_.cidrs));
+    return refusal(Denial::InvalidIPFamily,
+                   "subnet {}: {} asks for {}, but the subnet has {}; correct ip_family, or use "
+                   "another subnet",
+                   config_.name, ask.owner, name_of(*ask.only), join_cidrs(config_.cidrs));
   }
-  std::vector<Family> families;
-  for (const auto family : kFamilies) {
-    if (space(family).cidr() && (!ask.only || *ask.only == family)) families.push_back(family);
-  }
-  return families;
+  return std::nullopt;
 }
 
-tl::expected<Address, Refusal> Allocator::choose(const Ask& ask, Family family, const Lease* held) const {
+tl::expected<Address, Refusal> Allocator::choose(const Ask& ask, Family family, Id holder) {
   const auto wanted = std::ranges::find(ask.wanted, family, &Address::family);
-  if (wanted != ask.wanted.end()) return choose_wanted(ask, *wanted);
+  if (wanted != ask.wanted.end()) return choose_wanted(*wanted, holder);
 
-  const auto& from = space(family);
-  if (held != nullptr && slot(*held, family)) {
-    const Address& address = *slot(*held, family);
-    const bool gateway = std::ranges::find(config_.gateways, address) != config_.gateways.end();
-    if (from.contains(address) && !gateway && !from.is_network_or_broadcast(address) &&
-        from.pool_of(address) == ask.pool) {
-      return address;
+  auto& from = space(family);
+  if (const auto address = held(holder, family)) {
+    const bool gateway = std::ranges::find(config_.gateways, *address) != config_.gateways.end();
+    if (from.contains(*address) && !gateway && !from.is_network_or_broadcast(*address) &&
+        from.pool_of(*address) == ask.pool) {
+      return *address;
     }
   }
   if (const auto next = from.next(ask.pool)) return *next;
   return tl::unexpected(Refusal{Denial::NoAvailableAddress, exhausted(ask, family)});
 }
 
-tl::expected<Address, Refusal> Allocator::choose_wanted(const Ask& ask, const Address& wanted) const {
+tl::expected<Address, Refusal> Allocator::choose_wanted(const Address& wanted, Id holder) const {
   const auto& from = space(wanted.family());
   if (!from.contains(wanted)) {
     return refuse(Denial::AddressOutOfRange,
@@ -199,40 +225,38 @@ tl::expected<Address, Refusal> Allocator::choose_wanted(const Ask& ask, const Ad
                   from.cidr()->to_string(), from.cidr()->first_usable().to_string(),
                   from.cidr()->last_usable().to_string());
   }
-  const std::string* holder = holder_of(wanted);
-  if (holder != nullptr && *holder != ask.owner) {
+  const Id other = holder_id(wanted);
+  if (other != kNone && other != holder) {
     return refuse(Denial::AddressConflict,
                   "subnet {}: {} is held by {}; delete that holder, or ask for another address", config_.name,
-                  wanted.to_string(), *holder);
+                  wanted.to_string(), roster_->at(other).owner());
   }
   return wanted;
 }
 
-tl::expected<Mac, Refusal> Allocator::choose_mac(const Ask& ask, const Lease* held, Random& random) const {
-  const Mac own = held == nullptr ? Mac() : held->mac;
+tl::expected<Mac, Refusal> Allocator::choose_mac(const Ask& ask, Id holder, Random& random) const {
+  const Mac own = holder == kNone ? Mac() : roster_->at(holder).mac();
   if (ask.mac.is_none()) {
     if (!own.is_none() && own != config_.gateway_mac) return own;
     Mac mac = Mac::random(random);
-    while (mac == config_.gateway_mac || mac_holder_.contains(mac.bits())) mac = Mac::random(random);
+    while (mac == config_.gateway_mac || mac_holder(mac, kNone) != kNone) mac = Mac::random(random);
     return mac;
   }
   if (ask.mac == config_.gateway_mac) {
     return refuse(Denial::AddressConflict, "subnet {}: MAC {} is held by the subnet's gateway; ask for another MAC",
                   config_.name, ask.mac.to_string());
   }
-  const auto holder = ask.mac == own ? nullptr : other_holder(ask.mac, ask.owner);
-  if (holder != nullptr) {
+  const Id other = ask.mac == own ? kNone : mac_holder(ask.mac, holder);
+  if (other != kNone) {
     return refuse(Denial::AddressConflict,
                   "subnet {}: MAC {} is held by {}; delete that holder, or ask for another MAC", config_.name,
-                  ask.mac.to_string(), *holder);
+                  ask.mac.to_string(), roster_->at(other).owner());
   }
   return ask.mac;
 }
 
-Allocator::Owner Allocator::other_holder(const Mac& mac, std::string_view owner) const {
-  const auto [begin, end] = mac_holder_.equal_range(mac.bits());
-  const auto it = std::find_if(begin, end, [&](const auto& entry) { return *entry.second != owner; });
-  return it == end ? nullptr : it->second;
+Allocator::Id Allocator::mac_holder(const Mac& mac, Id except) const {
+  return macs_.find(tag_of(mac), [&](Id id) { return id != except && roster_->at(id).mac() == mac; });
 }
 
 std::string Allocator::exhausted(const Ask& ask, Family family) const {
@@ -243,132 +267,193 @@ std::string Allocator::exhausted(const Ask& ask, Family family) const {
         "subnet {}: no {} address is left in {} ({} used, {} reserved, {} kept for pools); delete holders, shorten "
         "excludeIps, or use a larger cidrBlock",
         config_.name, name_of(family), from.cidr()->to_string(), net::to_string(counts.used),
-        net::to_string(counts.reserved), net::to_string(counts.pooled));
+        net::to_string(counts.reserved), net::to_string(from.pooled()));
   }
-  const auto usage = from.pool_usage(ask.pool);
-  if (!usage) {
+  if (!from.has_pool(ask.pool)) {
     return fmt::format("subnet {}: it has no pool {}; create the IPPool in this subnet, or correct ip_pool",
                        config_.name, ask.pool);
   }
+  const auto counts = from.counts(ask.pool);
   return fmt::format(
       "subnet {}: no {} address is left in pool {} ({} inside {}: {} used, {} reserved); delete holders, or extend the "
       "IPPool",
-      config_.name, name_of(family), ask.pool, net::to_string(usage->size), from.cidr()->to_string(),
-      net::to_string(usage->used.size()), net::to_string(usage->reserved.size()));
+      config_.name, name_of(family), ask.pool, net::to_string(counts.size), from.cidr()->to_string(),
+      net::to_string(counts.used), net::to_string(counts.reserved));
 }
 
-tl::expected<void, Refusal> Allocator::adopt(const std::string& owner, const Lease& lease) {
-  for (const auto& address : lease.addresses()) {
-    const std::string* holder = holder_of(address);
-    if (holder != nullptr && *holder != owner) {
+tl::expected<void, Refusal> Allocator::adopt(std::string_view owner, const Lease& lease) {
+  const std::uint32_t tag = tag_of(owner);
+  const Id id = roster_->find(tag, owner, number_);
+  for (const auto family : kFamilies) {
+    const auto& address = slot(lease, family);
+    const Id other = address ? holder_id(*address) : kNone;
+    if (other != kNone && other != id) {
       return refuse(Denial::AddressConflict,
                     "subnet {}: {} claims {}, which is held by {}; delete one of the two and let it be made again",
-                    config_.name, owner, address.to_string(), *holder);
+                    config_.name, owner, address->to_string(), roster_->at(other).owner());
     }
   }
-  store(owner, lease);
+  store(tag, owner, id, lease);
   return {};
 }
 
-void Allocator::store(const std::string& owner, const Lease& lease) {
-  const auto it = leases_.try_emplace(owner).first;
-  Lease& held = it->second;
+std::optional<Address> Allocator::held(Id id, Family family) const {
+  if (id == kNone) return std::nullopt;
+  const Holder& holder = roster_->at(id);
+  if (family == Family::v4) return holder.has_v4 ? std::optional(Address(family, holder.v4)) : std::nullopt;
+  return holder.has_v6 ? std::optional(Address(family, roster_->v6(id))) : std::nullopt;
+}
+
+Lease Allocator::lease_at(Id id) const { return {held(id, Family::v4), held(id, Family::v6), roster_->at(id).mac()}; }
+
+Allocator::Id Allocator::holder_id(const Address& address) const {
+  if (address.is_v4()) {
+    const auto bits = static_cast<std::uint32_t>(address.bits());
+    return v4_.find(tag_of(bits), [](Id) { return true; });
+  }
+  return v6_.find(tag_of(address.bits()), [&](Id id) { return roster_->v6(id) == address.bits(); });
+}
+
+void Allocator::hold(Id id, const Address& address) {
+  Holder& holder = roster_->at(id);
+  space(address.family()).take(address);
+  if (address.is_v4()) {
+    holder.v4 = static_cast<std::uint32_t>(address.bits());
+    holder.has_v4 = true;
+    v4_.insert(tag_of(holder.v4), id);
+  } else {
+    holder.has_v6 = true;
+    roster_->set_v6(id, address.bits());
+    v6_.insert(tag_of(address.bits()), id);
+  }
+}
+
+void Allocator::let_go(Id id, const Address& address) {
+  Holder& holder = roster_->at(id);
+  space(address.family()).give_back(address);
+  if (address.is_v4()) {
+    holder.has_v4 = false;
+    v4_.erase(tag_of(holder.v4), id);
+  } else {
+    holder.has_v6 = false;
+    v6_.erase(tag_of(address.bits()), id);
+  }
+}
+
+void Allocator::store(std::uint32_t tag, std::string_view owner, Id id, const Lease& lease) {
+  if (id == kNone) {
+    id = roster_->add(tag, owner, number_);
+    ++lease_count_;
+  }
   for (const auto family : kFamilies) {
-    auto& before = slot(held, family);
+    const auto before = held(id, family);
     const auto& after = slot(lease, family);
     assert(!after || after->family() == family);
     if (before == after) continue;
-    if (before) {
-      space(family).give_back(*before);
-      holder_.erase(*before);
-    }
-    if (after) {
-      space(family).take(*after);
-      holder_.emplace(*after, &it->first);
-    }
-    before = after;
+    if (before) let_go(id, *before);
+    if (after) hold(id, *after);
   }
-  if (held.mac != lease.mac) {
-    forget_mac(held.mac, &it->first);
-    if (!lease.mac.is_none()) mac_holder_.emplace(lease.mac.bits(), &it->first);
-    held.mac = lease.mac;
+  Holder& holder = roster_->at(id);
+  if (const Mac before = holder.mac(); before != lease.mac) {
+    if (!before.is_none()) macs_.erase(tag_of(before), id);
+    if (!lease.mac.is_none()) macs_.insert(tag_of(lease.mac), id);
+    holder.set_mac(lease.mac);
   }
-}
-
-void Allocator::forget_mac(const Mac& mac, Owner owner) {
-  const auto [begin, end] = mac_holder_.equal_range(mac.bits());
-  const auto it = std::find_if(begin, end, [&](const auto& entry) { return entry.second == owner; });
-  if (it != end) mac_holder_.erase(it);
 }
 
 bool Allocator::release(std::string_view owner) {
-  const auto it = leases_.find(owner);
-  if (it == leases_.end()) return false;
-  for (const auto& address : it->second.addresses()) {
-    space(address.family()).give_back(address);
-    holder_.erase(address);
-  }
-  forget_mac(it->second.mac, &it->first);
-  leases_.erase(it);
+  const std::uint32_t tag = tag_of(owner);
+  const Id id = roster_->find(tag, owner, number_);
+  if (id == kNone) return false;
+  release(tag, id);
   return true;
 }
 
-const Lease* Allocator::find(std::string_view owner) const {
-  const auto it = leases_.find(owner);
-  return it == leases_.end() ? nullptr : &it->second;
+void Allocator::release(std::uint32_t tag, Id id) {
+  const Mac mac = roster_->at(id).mac();
+  if (!mac.is_none()) macs_.prefetch(tag_of(mac));
+  for (const auto family : kFamilies) {
+    if (const auto address = held(id, family)) let_go(id, *address);
+  }
+  if (!mac.is_none()) macs_.erase(tag_of(mac), id);
+  roster_->remove(tag, id);
+  --lease_count_;
 }
 
-const std::string* Allocator::holder_of(const Address& address) const {
-  const auto it = holder_.find(address);
-  return it == holder_.end() ? nullptr : it->second;
+std::optional<Lease> Allocator::find(std::string_view owner) const {
+  const Id id = roster_->find(tag_of(owner), owner, number_);
+  return id == kNone ? std::nullopt : std::optional(lease_at(id));
 }
 
-bool Allocator::has_room(std::optional<Family> only, const std::string& pool) const {
-  if (only) return space(*only).next(pool).has_value();
-  return std::ranges::all_of(spaces_, [&](const auto& space) { return !space.cidr() || space.next(pool); });
+bool Allocator::holds(std::string_view owner) const { return roster_->find(tag_of(owner), owner, number_) != kNone; }
+
+std::optional<std::string_view> Allocator::holder_of(const Address& address) const {
+  const Id id = holder_id(address);
+  return id == kNone ? std::nullopt : std::optional(roster_->at(id).owner());
+}
+
+bool Allocator::has_room(std::optional<Family> only, std::string_view pool) const {
+  if (only) return space(*only).has_room(pool);
+  return std::ranges::all_of(spaces_, [&](const auto& space) { return !space.cidr() || space.has_room(pool); });
 }
 
 Usage Allocator::usage(Family family) const {
-  const auto& of = space(family);
-  const auto counts = of.counts();
-  return {counts.size,      counts.used,           counts.reserved,
-          counts.available, of.used().to_string(), of.available().to_string()};
+  const Snapshot now = snapshot(family);
+  const Counts counts = now.counts();
+  return {counts.size, counts.used, counts.reserved, counts.available, now.used_ranges(), now.available_ranges()};
 }
 
 Status Allocator::check() const {
   const auto wrong = [&](std::string message) {
     return fail(ErrorCode::internal, fmt::format("subnet {}: {}", config_.name, message));
   };
+  if (auto status = roster_->check(); !status) return status;
+  std::array<RangeSet, 2> held_addresses;
+  std::array<std::size_t, 2> address_count{};
+  std::size_t leases = 0;
+  std::size_t macs = 0;
+  for (Id id = 0; id < roster_->end(); ++id) {
+    const Holder& holder = roster_->at(id);
+    if (holder.name == nullptr || holder.subnet != number_) continue;
+    ++leases;
+    if (auto status = check_lease(id); !status) return status;
+    for (const auto family : kFamilies) {
+      if (const auto address = held(id, family)) {
+        held_addresses.at(static_cast<std::size_t>(family)).add(*address);
+        ++address_count.at(static_cast<std::size_t>(family));
+      }
+    }
+    macs += holder.mac().is_none() ? 0 : 1;
+  }
+  if (leases != lease_count_) return wrong("the roster has other leases than were counted");
   for (const auto family : kFamilies) {
     if (auto status = space(family).check(); !status) return fail(status.error().with_context(name_of(family)));
-    RangeSet held;
-    for (const auto& [owner, lease] : leases_) {
-      if (slot(lease, family)) held.add(*slot(lease, family));
-    }
-    if (const auto taken = space(family).taken(); taken != held) {
+    const auto& held_set = held_addresses.at(static_cast<std::size_t>(family));
+    if (const auto taken = space(family).taken(); taken != held_set) {
       return wrong(
-          fmt::format("leases hold {}, the {} sets say {}", held.to_string(), name_of(family), taken.to_string()));
+          fmt::format("leases hold {}, the {} sets say {}", held_set.to_string(), name_of(family), taken.to_string()));
     }
   }
-  std::size_t addresses = 0;
-  std::size_t macs = 0;
-  for (const auto& [owner, lease] : leases_) {
-    for (const auto& address : lease.addresses()) {
-      ++addresses;
-      const auto holder = holder_.find(address);
-      if (holder == holder_.end() || holder->second != &owner)
-        return wrong(address.to_string() + " is not its holder's");
-    }
-    if (lease.mac.is_none()) continue;
-    ++macs;
-    const auto [begin, end] = mac_holder_.equal_range(lease.mac.bits());
-    if (std::none_of(begin, end, [&](const auto& entry) { return entry.second == &owner; })) {
-      return wrong(lease.mac.to_string() + " is not its holder's");
-    }
+  if (address_count[0] != v4_.size() || address_count[1] != v6_.size()) {
+    return wrong("an address has a holder without a lease");
   }
-  if (addresses != holder_.size()) return wrong("an address has a holder without a lease");
-  if (macs != mac_holder_.size()) return wrong("a MAC has a holder without a lease");
+  if (macs != macs_.size()) return wrong("a MAC has a holder without a lease");
+  if (!v4_.check() || !v6_.check() || !macs_.check()) return wrong("an index is out of order");
   return {};
+}
+
+Status Allocator::check_lease(Id id) const {
+  const auto lost = [&](const std::string& what) {
+    return fail(ErrorCode::internal,
+                fmt::format("subnet {}: {} is not its holder's, {}", config_.name, what, roster_->at(id).owner()));
+  };
+  const Lease lease = lease_at(id);
+  for (const auto& address : lease.addresses()) {
+    if (holder_id(address) != id) return lost(address.to_string());
+  }
+  if (lease.mac.is_none()) return {};
+  const Id found = macs_.find(tag_of(lease.mac), [&](Id other) { return other == id; });
+  return found == id ? Status{} : lost(lease.mac.to_string());
 }
 
 }  // namespace berth::ipam

@@ -310,8 +310,8 @@ void assert_same(const Allocator& allocator, const Model& model) {
   if (!status) RC_FAIL(status.error().message);
   RC_ASSERT(allocator.lease_count() == model.leases().size());
   for (const auto& [owner, lease] : model.leases()) {
-    const Lease* held = allocator.find(owner);
-    RC_ASSERT(held != nullptr);
+    const auto held = allocator.find(owner);
+    RC_ASSERT(held.has_value());
     RC_ASSERT(*held == lease);
     for (const auto& a : lease.addresses()) RC_ASSERT(*allocator.holder_of(a) == owner);
   }

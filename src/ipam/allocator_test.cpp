@@ -209,7 +209,7 @@ TEST_F(AllocatorTest, FamiliesOfADualStackSubnet) {
   EXPECT_EQ(take(ask), "fd00::1");
   ask.only = Family::v4;
   EXPECT_EQ(take(ask), "10.0.0.1") << "the other family is given up";
-  EXPECT_EQ(allocator_->holder_of(addr("fd00::1")), nullptr);
+  EXPECT_EQ(allocator_->holder_of(addr("fd00::1")), std::nullopt);
   ask.only.reset();
   EXPECT_EQ(take(ask), "10.0.0.1 fd00::2");
   ask.only = Family::v6;
@@ -234,7 +234,7 @@ TEST_F(AllocatorTest, DualStackIsAllOrNothing) {
   EXPECT_EQ(take("b"), "10.0.0.2 fd00::2");
   const auto before = allocator_->usage(Family::v4).available_ranges;
   EXPECT_EQ(take("c"), "NoAvailableAddress");
-  EXPECT_EQ(allocator_->find("c"), nullptr);
+  EXPECT_EQ(allocator_->find("c"), std::nullopt);
   EXPECT_EQ(allocator_->usage(Family::v4).available_ranges, before) << "the IPv4 half is not even marked as released";
   EXPECT_TRUE(allocator_->has_room(Family::v4));
   EXPECT_FALSE(allocator_->has_room(Family::v6));
@@ -331,16 +331,16 @@ TEST_F(AllocatorTest, AdoptTakesNoteOfAnythingButADoubleHolder) {
   EXPECT_EQ(adopt("plain", {"10.0.0.2", "fd00::2"}), "adopted");
   EXPECT_EQ(adopt("again", {"10.0.0.2"}), "AddressConflict");
   EXPECT_EQ(adopt("half", {"10.0.0.3", "fd00::2"}), "AddressConflict");
-  EXPECT_EQ(allocator_->holder_of(addr("10.0.0.3")), nullptr);
+  EXPECT_EQ(allocator_->holder_of(addr("10.0.0.3")), std::nullopt);
   EXPECT_EQ(allocator_->lease_count(), 1U);
   EXPECT_EQ(adopt("excluded", {"10.0.0.4"}), "adopted");
   EXPECT_EQ(adopt("gateway", {"10.0.0.1"}), "adopted");
   EXPECT_EQ(adopt("outside", {"10.9.9.9"}), "adopted");
   EXPECT_EQ(allocator_->usage(Family::v4).used_ranges, "10.0.0.1-10.0.0.2,10.0.0.4");
-  ASSERT_NE(allocator_->holder_of(addr("10.9.9.9")), nullptr);
+  ASSERT_NE(allocator_->holder_of(addr("10.9.9.9")), std::nullopt);
   EXPECT_EQ(*allocator_->holder_of(addr("10.9.9.9")), "outside");
   EXPECT_EQ(adopt("plain", {"10.0.0.7"}), "adopted");
-  EXPECT_EQ(allocator_->holder_of(addr("fd00::2")), nullptr) << "exactly the new lease is held";
+  EXPECT_EQ(allocator_->holder_of(addr("fd00::2")), std::nullopt) << "exactly the new lease is held";
 
   // A shared MAC becomes free only with its last holder.
   allocator_->release("plain");
@@ -386,7 +386,7 @@ TEST_F(AllocatorTest, ReconfigureAddsAndDropsFamilies) {
   allocator_->reconfigure(make_config("fd00::/125"));
   EXPECT_EQ(allocator_->find("a")->addresses().size(), 2U);
   EXPECT_EQ(take("a"), "fd00::4");
-  EXPECT_EQ(allocator_->holder_of(addr("10.0.0.1")), nullptr);
+  EXPECT_EQ(allocator_->holder_of(addr("10.0.0.1")), std::nullopt);
 }
 
 TEST_F(AllocatorTest, PoolsAreExclusiveForDraws) {
@@ -513,9 +513,9 @@ TEST_F(AllocatorTest, MovesWithItsHolders) {
   take("z");
   *allocator_ = std::move(moved);
   expect_consistent();
-  ASSERT_NE(allocator_->holder_of(addr("10.0.0.1")), nullptr);
+  ASSERT_NE(allocator_->holder_of(addr("10.0.0.1")), std::nullopt);
   EXPECT_EQ(*allocator_->holder_of(addr("10.0.0.1")), "a");
-  EXPECT_EQ(allocator_->find("z"), nullptr);
+  EXPECT_EQ(allocator_->find("z"), std::nullopt);
 }
 
 TEST(Denial, SpeaksKubeOvnsWords) {

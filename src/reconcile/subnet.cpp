@@ -101,8 +101,8 @@ std::vector<net::Address> never_given(const api::SubnetPlan& plan) {
 std::optional<std::string> holder_of(const world::World& world, const std::string& subnet,
                                      const net::Address& address) {
   if (const ipam::Allocator* allocator = world.allocator(subnet)) {
-    const std::string* holder = allocator->holder_of(address);
-    return holder == nullptr ? std::nullopt : std::optional(*holder);
+    const auto holder = allocator->holder_of(address);
+    return holder ? std::optional<std::string>(*holder) : std::nullopt;
   }
   for (const std::string& name : world.ips_in(subnet)) {
     const api::Ip* ip = world.ips().find(name);

@@ -13,11 +13,11 @@ bool is_taken(const world::World& world, const binding::Bind& bind, const std::s
   // Held by another, or given to nobody: the pod waits for what will never come, until somebody edits it.
   const auto held = [&](const net::Address& a) {
     const ipam::Config& config = allocator->config();
-    const std::string* holder = allocator->holder_of(a);
+    const auto holder = allocator->holder_of(a);
     const bool gateway = std::ranges::find(config.gateways, a) != config.gateways.end();
     const bool edge = std::ranges::any_of(
         config.cidrs, [&](const net::Cidr& c) { return a == c.network() || (a.is_v4() && a == c.last()); });
-    return gateway || edge || (holder != nullptr && *holder != port);
+    return gateway || edge || (holder && *holder != port);
   };
   if (!bind.alternatives.empty()) return true;  // which entry is whose is decided when it is drawn
   return std::ranges::any_of(bind.fixed, held);

@@ -172,7 +172,7 @@ class Simulation {
       for (const net::Address& a : addresses) {
         const bool inside =
             std::ranges::any_of(allocator->config().cidrs, [&](const net::Cidr& c) { return c.contains(a); });
-        if (inside && allocator->holder_of(a) == nullptr)
+        if (inside && !allocator->holder_of(a))
           oracle_.fail(
               fmt::format("{} holds {} of Subnet {}, which the allocator takes for free", what, a.to_string(), subnet));
       }

@@ -263,31 +263,24 @@ bool World::vpc_ready(const std::string& name) const {
   return vpc != nullptr && !vpc->meta.deleting && routers_.contains(name);
 }
 
-ipam::Allocator* World::allocator(const std::string& subnet) {
-  const auto it = allocators_.find(subnet);
-  return it == allocators_.end() ? nullptr : &it->second;
-}
+ipam::Allocator* World::allocator(const std::string& subnet) { return allocators_.find(subnet); }
 
-const ipam::Allocator* World::allocator(const std::string& subnet) const {
-  const auto it = allocators_.find(subnet);
-  return it == allocators_.end() ? nullptr : &it->second;
-}
+const ipam::Allocator* World::allocator(const std::string& subnet) const { return allocators_.find(subnet); }
 
 void World::configure_allocator(const std::string& subnet, const ipam::Config& config) {
-  const auto it = allocators_.find(subnet);
-  if (it != allocators_.end()) {
-    if (!(it->second.config() == config)) {
-      it->second.reconfigure(config);
+  if (ipam::Allocator* known = allocators_.find(subnet)) {
+    if (!(known->config() == config)) {
+      known->reconfigure(config);
       wake({binding::WaitKey::Kind::room, subnet});
     }
     return;
   }
-  ipam::Allocator& fresh = allocators_.emplace(subnet, ipam::Allocator(config)).first->second;
+  ipam::Allocator& fresh = allocators_.add(config);
   if (!settings_.safeguards.adopt_on_start) return;
   const auto adopt = [&](const Key& key, const std::string& port, const std::string& pod_uid,
                          const std::vector<net::Address>& addresses, net::Mac mac) {
     if (!reservation_of_.contains(port)) note_reservation(key, port, pod_uid);
-    if (fresh.find(port) != nullptr) return;
+    if (fresh.holds(port)) return;
     ipam::Lease lease;
     lease.mac = mac;
     for (const net::Address& a : addresses) (a.is_v4() ? lease.v4 : lease.v6) = a;
@@ -306,11 +299,8 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
 }
 
 std::vector<std::string> World::leases_of(const std::string& port) const {
-  std::vector<std::string> out;
-  for (const auto& [subnet, allocator] : allocators_) {
-    if (allocator.find(port) != nullptr) out.push_back(subnet);
-  }
-  return out;
+  const auto subnets = allocators_.subnets_of(port);
+  return {subnets.begin(), subnets.end()};
 }
 
 void World::note_reservation(const Key& key, const std::string& port, const std::string& pod_uid) {
@@ -486,7 +476,7 @@ bool World::has_room(const std::string& subnet, const std::string& port, std::op
                      const std::string& pool) const {
   const ipam::Allocator* a = allocator(subnet);
   if (a == nullptr) return false;
-  return a->find(port) != nullptr || a->has_room(only, pool);
+  return a->holds(port) || a->has_room(only, pool);
 }
 
 // Nothing is inferred yet beyond Subnets that are not ready (rule 4 waits for those). A Helm release under way whose

@@ -22,7 +22,7 @@
 #include "api/vpc.h"
 #include "api/workload.h"
 #include "binding/knowledge.h"
-#include "ipam/allocator.h"
+#include "ipam/registry.h"
 #include "world/key.h"
 #include "world/logical_network.h"
 #include "world/table.h"
@@ -125,7 +125,7 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const ipam::Allocator* allocator(const std::string& subnet) const;
   // Creates or reconfigures it; a new one takes note of everything known to be held (IP objects first, then ports).
   void configure_allocator(const std::string& subnet, const ipam::Config& config);
-  void drop_allocator(const std::string& subnet) { allocators_.erase(subnet); }
+  void drop_allocator(const std::string& subnet) { allocators_.remove(subnet); }
   // Subnets in which this port name holds a lease.
   [[nodiscard]] std::vector<std::string> leases_of(const std::string& port) const;
   // Remembers for whom a lease was drawn, before anything outside says so, and after nothing does any more. The UID is
@@ -253,7 +253,7 @@ class World final : public binding::Knowledge {
   std::map<std::string, SubnetState> subnet_states_;
   std::map<std::string, std::set<net::Cidr>> ranges_ever_;
   std::map<std::string, std::vector<net::Cidr>> switches_under_way_;
-  std::map<std::string, ipam::Allocator> allocators_;
+  ipam::Registry allocators_;
   WaitingIndex waiting_;
 
   std::uint64_t sequence_ = 0;                       // orders "pod seen" against "read begun"

@@ -105,9 +105,9 @@ void World::reserve_as_written(const api::Ip& ip) {
   ipam::Allocator* a = allocator(ip.subnet);
   if (a == nullptr || !settings_.safeguards.adopt_on_start) return;
   note_reservation(key_of(ip), ip.meta.name, ip.pod_uid);
-  const ipam::Lease* held = a->find(ip.meta.name);
-  if (held != nullptr && held->addresses() == ip.addresses) return;
-  if (held != nullptr) a->release(ip.meta.name);
+  const auto held = a->find(ip.meta.name);
+  if (held && held->addresses() == ip.addresses) return;
+  if (held) a->release(ip.meta.name);
   ipam::Lease lease;
   lease.mac = ip.mac;
   for (const net::Address& address : ip.addresses) (address.is_v4() ? lease.v4 : lease.v6) = address;
