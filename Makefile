@@ -46,9 +46,9 @@ tsan: deps ## unit tests and simulator under ThreadSanitizer
 fuzz: deps ## every fuzz target for FUZZ_SECONDS (20)
 	fuzz/run $(FUZZ_SECONDS)
 
-bench: deps ## the micro-benchmarks
+bench: deps ## the benchmarks; the allocator beside its peer (BERTH_PEER), table and build/bench/ipam.json
 	cmake --preset bench
-	cmake --build build/bench -j $(JOBS)
+	cmake --build build/bench --target berth_benches -j $(JOBS)
 	scripts/run-bench build/bench
 
 format: ## clang-format, in place

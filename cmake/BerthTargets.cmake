@@ -28,6 +28,7 @@ function(berth_layer name)
     find_package(benchmark REQUIRED)
     add_executable(berth_${name}_bench ${benches})
     target_link_libraries(berth_${name}_bench PRIVATE berth_${name} benchmark::benchmark_main)
+    add_dependencies(berth_benches berth_${name}_bench)
   endif()
 endfunction()
 

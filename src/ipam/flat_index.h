@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -91,13 +90,9 @@ class FlatIndex {
 
  private:
   struct Slot {
-    std::uint32_t tag;
-    std::uint32_t id;  // plus one; 0: empty
+    std::uint32_t tag = 0;
+    std::uint32_t id = 0;  // plus one; 0: empty
   };
-  struct Free {
-    void operator()(Slot* slots) const { std::free(slots); }
-  };
-  using Slots = std::unique_ptr<Slot[], Free>;
 
   [[nodiscard]] std::size_t home(std::uint32_t tag) const {
     return static_cast<std::size_t>((static_cast<std::uint64_t>(tag) * homes_) >> 32);
@@ -109,8 +104,7 @@ class FlatIndex {
       FlatIndex other;
       other.homes_ = homes;
       other.length_ = homes + tail;
-      other.slots_.reset(static_cast<Slot*>(std::calloc(other.length_, sizeof(Slot))));
-      if (!other.slots_) std::abort();
+      other.slots_ = std::make_unique<Slot[]>(other.length_);
       if (!other.take_all(*this)) continue;
       swap(other);
       return;
@@ -137,7 +131,7 @@ class FlatIndex {
     std::swap(count_, other.count_);
   }
 
-  Slots slots_;
+  std::unique_ptr<Slot[]> slots_;
   std::size_t homes_ = 0;
   std::size_t length_ = 0;
   std::size_t count_ = 0;
