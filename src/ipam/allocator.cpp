@@ -154,6 +154,7 @@ tl::expected<Lease, Refusal> Allocator::acquire(const Ask& ask, Random& random) 
     auto address = choose(ask, family, id);
     if (!address) return tl::unexpected(std::move(address.error()));
     slot(lease, family) = *address;
+    if (family == Family::v4) v4_.prefetch(tag_of(static_cast<std::uint32_t>(address->bits())));
   }
   auto mac = choose_mac(ask, id, random);
   if (!mac) return tl::unexpected(std::move(mac.error()));
@@ -371,7 +372,8 @@ bool Allocator::release(std::string_view owner) {
 
 void Allocator::release(std::uint32_t tag, Id id) {
   const Mac mac = roster_->at(id).mac();
-  if (!mac.is_none()) macs_.prefetch(tag_of(mac));
+  macs_.prefetch(tag_of(mac));
+  v4_.prefetch(tag_of(roster_->at(id).v4));
   for (const auto family : kFamilies) {
     if (const auto address = held(id, family)) let_go(id, *address);
   }

@@ -11,7 +11,8 @@
 // and every address is in exactly one of them. Ranges owned by a named pool are drawn only through that pool.
 // Every lease is in the indexes by owner, by each of its addresses and by its MAC, and these hold nothing else.
 // Cost of acquire, adopt and release: O(1), whatever the subnet's size, how full and how torn it is (address_space.h
-// says what adds a logarithm). Memory of an IPv4 lease: under 100 bytes with its owner's name.
+// says what adds a logarithm). Memory of an IPv4 lease with an owner's name of 16 letters: 32 bytes
+// of record, 16 of name, and 10 to 20 in each of the three indexes.
 
 #include <array>
 #include <memory>

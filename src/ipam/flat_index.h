@@ -4,12 +4,11 @@
 // stay in the records. The Allocator's maps by owner, address and MAC are made of it.
 //
 // Always true (check()): the occupied slots are sorted by tag, each at or after its home, with no empty slot between
-// its home and itself; the home grows with the tag, so growing is one sequential pass. At most 7/8 of the homes are
+// its home and itself; the home grows with the tag, so growing is one sequential pass. At most 4/5 of the homes are
 // occupied. Equal tags may occur many times (one after another); k of them cost O(k) each.
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -38,7 +37,7 @@ class FlatIndex {
   }
 
   void insert(std::uint32_t tag, Id id) {
-    if ((count_ + 1) * 8 > homes_ * 7) resize(homes_ == 0 ? 8 : homes_ + homes_ / 2);
+    if ((count_ + 1) * 5 > homes_ * 4) resize(homes_ == 0 ? 8 : homes_ * 2);
     std::size_t at = home(tag);
     while (slots_[at].id != 0 && slots_[at].tag < tag) ++at;
     std::size_t end = at;
@@ -47,7 +46,7 @@ class FlatIndex {
       resize(homes_, (length_ - homes_) * 2);
       return insert(tag, id);
     }
-    std::memmove(&slots_[at + 1], &slots_[at], (end - at) * sizeof(Slot));
+    for (; end > at; --end) slots_[end] = slots_[end - 1];  // a handful, as a rule
     slots_[at] = {tag, id + 1};
     ++count_;
   }
@@ -57,12 +56,10 @@ class FlatIndex {
     std::size_t at = home(tag);
     while (slots_[at].id != 0 && slots_[at].tag <= tag && !(slots_[at].tag == tag && slots_[at].id == id + 1)) ++at;
     if (slots_[at].id != id + 1 || slots_[at].tag != tag) return false;
-    std::size_t end = at + 1;
-    while (slots_[end].id != 0 && home(slots_[end].tag) < end) ++end;
-    std::memmove(&slots_[at], &slots_[at + 1], (end - 1 - at) * sizeof(Slot));
-    slots_[end - 1] = {};
+    for (; slots_[at + 1].id != 0 && home(slots_[at + 1].tag) <= at; ++at) slots_[at] = slots_[at + 1];
+    slots_[at] = {};
     --count_;
-    if (homes_ > 1024 && count_ * 8 < homes_) resize(homes_ / 3);
+    if (homes_ > 1024 && count_ * 8 < homes_) resize(homes_ / 4);
     return true;
   }
 
@@ -85,7 +82,7 @@ class FlatIndex {
       }
       before = slots_[i].tag;
     }
-    return seen == count_ && (length_ == 0 || slots_[length_ - 1].id == 0) && count_ * 8 <= homes_ * 7;
+    return seen == count_ && (length_ == 0 || slots_[length_ - 1].id == 0) && count_ * 5 <= homes_ * 4;
   }
 
  private:
