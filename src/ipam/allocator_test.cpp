@@ -202,6 +202,54 @@ TEST_F(AllocatorTest, HugeSubnetsCountBeyondSixtyFourBits) {
   EXPECT_EQ(v6.used_ranges, "fd00::2,fd00::dead:beef:0:1");
 }
 
+TEST_F(AllocatorTest, DrawsAndPoolsBeyondTheDenseOffsets) {
+  make(make_config("fd00::/64", {"fd00::1"}, {"fd00::..fd00::0:ffff:ffff"}));
+  EXPECT_EQ(take("a"), "fd00::1:0:0");
+  EXPECT_EQ(take("b"), "fd00::1:0:1");
+  EXPECT_EQ(take("c", {"fd00::1:0:2"}), "fd00::1:0:2");
+  EXPECT_EQ(take("d"), "fd00::1:0:3");
+  ASSERT_TRUE(allocator_->set_pool("p", ranges({"fd00::8000:0:0:1..fd00::8000:0:0:2", "fd00::ffff:0:0:0/80"})));
+  EXPECT_EQ(take("e", {}, "p"), "fd00::8000:0:0:1");
+  EXPECT_EQ(take("f", {}, "p"), "fd00::8000:0:0:2");
+  EXPECT_EQ(take("g", {}, "p"), "fd00::ffff:0:0:0");
+  EXPECT_TRUE(allocator_->release("f"));
+  EXPECT_EQ(take("h", {}, "p"), "fd00::ffff:0:0:1") << "never drawn before released";
+  const auto usage = allocator_->pool_usage("p", Family::v6);
+  EXPECT_EQ(net::to_string(usage->size), "281474976710658");
+  EXPECT_EQ(usage->used_ranges, "fd00::8000:0:0:1,fd00::ffff:0:0:0-fd00::ffff:0:0:1");
+  EXPECT_EQ(allocator_->usage(Family::v6).used_ranges,
+            "fd00::1:0:0-fd00::1:0:3,fd00::8000:0:0:1,fd00::ffff:0:0:0-fd00::ffff:0:0:1");
+}
+
+TEST_F(AllocatorTest, TheWholeOfIpv6) {
+  make(make_config("::/0"));
+  EXPECT_EQ(take("a"), "::1");
+  EXPECT_EQ(take("b", {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+  EXPECT_EQ(allocator_->usage(Family::v6).available_ranges, "::2-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe");
+}
+
+TEST_F(AllocatorTest, ASnapshotStaysWhatItWas) {
+  make(make_config("10.0.0.0/28", {"10.0.0.1"}));
+  ASSERT_TRUE(allocator_->set_pool("p", ranges({"10.0.0.8..10.0.0.9"})));
+  take("a");
+  take("b", {}, "p");
+  const Snapshot before = allocator_->snapshot(Family::v4);
+  take("c");
+  allocator_->release("b");
+  allocator_->remove_pool("p");
+  allocator_->reconfigure(make_config("10.9.0.0/28"));
+  EXPECT_EQ(before.counts(), (Counts{16, 2, 3, 11}));
+  EXPECT_EQ(before.used_ranges(), "10.0.0.2,10.0.0.8");
+  EXPECT_EQ(before.available_ranges(), "10.0.0.3-10.0.0.7,10.0.0.9-10.0.0.14");
+  EXPECT_EQ(before.counts("p"), (Counts{2, 1, 0, 1}));
+  EXPECT_EQ(before.used_ranges("p"), "10.0.0.8");
+  EXPECT_EQ(before.available_ranges("p"), "10.0.0.9");
+  EXPECT_FALSE(before.has_pool("q"));
+  EXPECT_EQ(before.counts("q"), Counts{});
+  EXPECT_FALSE(allocator_->snapshot(Family::v4).has_pool("p"));
+  EXPECT_EQ(allocator_->snapshot(Family::v6).used_ranges(), "");
+}
+
 TEST_F(AllocatorTest, FamiliesOfADualStackSubnet) {
   make(make_config("10.0.0.0/29,fd00::/125"));
   auto ask = ask_for("a");
