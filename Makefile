@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 20
 TOOLS := $(CURDIR)/build/tools
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: help deps build debug test unit demo asan tsan fuzz bench format format-check lint layers tools clean
+.PHONY: help deps build debug test unit demo asan tsan fuzz bench format format-check lint layers scenarios tools clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -22,7 +22,7 @@ debug: deps ## the same without optimisation, into build/debug/bin
 	cmake --preset debug
 	cmake --build build/debug -j $(JOBS)
 
-test: build layers ## all tests, ends with "N passed, N failed, N skipped"
+test: build layers scenarios ## all tests, ends with "N passed, N failed, N skipped"
 	@scripts/helm --no-build || true
 	@scripts/run-tests --build build
 
@@ -62,6 +62,9 @@ lint: build ## clang-tidy on the files that differ from main; ALL=1: on every fi
 
 layers: ## fails if a folder of src/ uses one that stands above it
 	scripts/check-layers
+
+scenarios: ## fails if docs/compatibility.md names a scenario that is not there, or leaves one out
+	scripts/check-scenarios
 
 tools: deps ## helm and kubectl, built from their Go modules if the machine has none
 	scripts/helm

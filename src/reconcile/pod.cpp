@@ -197,8 +197,7 @@ class LivePod {
 
   bool keep(const NetworkRequest& request, const api::Ip& ip) {
     ipam::Allocator* allocator = world_.allocator(ip.subnet);
-    if (allocator != nullptr && !allocator->holds(request.port) &&
-        !allocator->adopt(request.port, lease_of(ip))) {
+    if (allocator != nullptr && !allocator->holds(request.port) && !allocator->adopt(request.port, lease_of(ip))) {
       ++world_.counters.quarantined;
       if (!is_wired(pod_, ip)) {  // somebody else holds the address: this pod gets another one
         (void)take_back(world_, request.port, true, plan_);

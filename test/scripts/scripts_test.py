@@ -78,6 +78,40 @@ class CheckLayers(unittest.TestCase):
                          ["src/dev/demo/eyes.cpp: includes world/world.h; dev/demo shares no code with world"])
 
 
+class CheckScenarios(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.root = pathlib.Path(self.folder.name)
+        (self.root / "docs").mkdir()
+        (self.root / "test/scenarios").mkdir(parents=True)
+        (self.root / "test/scenarios/a.yaml").write_text("scenario: one\nclaim: x\n---\nscenario: two\nclaim: y\n")
+
+    def complaints(self, *rows):
+        table = ["| where | rule | support | proof |", "| --- | --- | --- | --- |", *rows]
+        (self.root / "docs/compatibility.md").write_text("# T\n\n" + "\n".join(table) + "\n")
+        done = subprocess.run([sys.executable, SCRIPTS / "check-scenarios", self.root], capture_output=True, text=True)
+        self.assertEqual(done.stderr, "")
+        return [] if done.returncode == 0 else done.stdout.splitlines()
+
+    def test_all_named(self):
+        self.assertEqual(self.complaints("| S1 | a | supported | `one` |", "| S2 | b | improved: so | `one`, `two` |",
+                                         "| S3 | c | later | |", "| S4 | d | supported | `docs/compatibility.md` |"), [])
+
+    def test_a_scenario_that_is_not_there_and_one_left_out(self):
+        self.assertEqual(self.complaints("| S1 | a | supported | `one`, `three` |"),
+                         ["docs/compatibility.md:5: there is no scenario three",
+                          "test/scenarios/a.yaml: scenario two is not named in docs/compatibility.md"])
+
+    def test_rows_that_say_too_little(self):
+        complaints = "\n".join(self.complaints("| S1 | a | supported | |", "| S2 | b | improved | `one` |",
+                                               "| S3 | c | `two` |", "| S4 | d | supported | `two`, `no/file` |"))
+        self.assertIn(":5: nothing proves it", complaints)
+        self.assertIn(":6: \"improved\" is not supported", complaints)
+        self.assertIn(":7: 3 cells instead of 4", complaints)
+        self.assertIn(":8: there is no file no/file", complaints)
+
+
 REPORT = """<?xml version="1.0" encoding="UTF-8"?>
 <testsuites tests="4" failures="1" disabled="1" name="AllTests">
   <testsuite name="A" tests="4">
