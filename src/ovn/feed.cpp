@@ -53,27 +53,67 @@ const json::array& references(const std::optional<Row>& row, std::string_view co
   return members(row ? *row : kNone, column);
 }
 
+// The only member of a set of references; empty: none.
+Id reference(const Row& row, std::string_view column) {
+  const json::array& all = members(row, column);
+  return all.empty() ? Id() : Id(uuid(all.front()));
+}
+
 SwitchPortRow read_switch_port(const Row& row) {
-  return {text(row, "name"), text(row, "type"), strings(row, "addresses"), map(row, "options"),
-          map(row, "external_ids")};
+  return {text(row, "name"),
+          text(row, "type"),
+          strings(row, "addresses"),
+          map(row, "options"),
+          map(row, "external_ids"),
+          reference(row, "dhcpv4_options"),
+          reference(row, "dhcpv6_options")};
 }
 
 RouteRow read_route(const Row& row) {
   const bool by_source = strings(row, "policy").contains("src-ip");
-  return {
-      {text(row, "ip_prefix"), text(row, "nexthop"), by_source}, text(row, "route_table"), map(row, "external_ids")};
+  RouteRow out;
+  out.external_ids = map(row, "external_ids");
+  out.route = {text(row, "ip_prefix"), text(row, "nexthop"), by_source, text(row, "route_table"),
+               without_vendor(out.external_ids)};
+  return out;
+}
+
+std::string first_of(const Strings& strings) { return strings.empty() ? std::string() : *strings.begin(); }
+
+RouterPortRow read_router_port(const Row& row) {
+  return {text(row, "name"),
+          text(row, "mac"),
+          strings(row, "networks"),
+          map(row, "external_ids"),
+          first_of(strings(row, "peer")),
+          map(row, "options"),
+          map(row, "ipv6_ra_configs")};
+}
+
+int integer(const Row& row, std::string_view column) {
+  const auto* v = row.if_contains(column);
+  return v != nullptr && v->is_int64() ? static_cast<int>(v->get_int64()) : 0;
+}
+
+AclRow read_acl(const Row& row) {
+  AclRow out;
+  out.external_ids = map(row, "external_ids");
+  out.acl = {text(row, "direction"), integer(row, "priority"), text(row, "match"), text(row, "action"), {}, {}};
+  const auto* log = row.if_contains("log");
+  if (log != nullptr && log->is_bool() && log->get_bool()) out.acl.log_name = first_of(strings(row, "name"));
+  out.acl.ids = without_vendor(out.external_ids);
+  return out;
 }
 
 PolicyRow read_policy(const Row& row) {
   PolicyRow out;
-  if (const auto* priority = row.if_contains("priority"); priority != nullptr && priority->is_int64()) {
-    out.policy.priority = static_cast<int>(priority->get_int64());
-  }
+  out.policy.priority = integer(row, "priority");
   out.policy.match = text(row, "match");
   out.policy.action = text(row, "action");
   out.policy.nexthops = strings(row, "nexthops");
   out.policy.nexthops.merge(strings(row, "nexthop"));  // the column's older form
   out.external_ids = map(row, "external_ids");
+  out.policy.ids = without_vendor(out.external_ids);
   return out;
 }
 
@@ -99,6 +139,8 @@ class Feeder {
   static void for_changed(const RowChange& change, std::string_view column, Mark mark);
   void mark_port(const Id& id);
   void mark_router_port(const Id& id);
+  void mark_dhcp(const Id& id);
+  void mark_group(const RowChange& change);
   void mark_router(const Id& id);
 
   Model& model_;
@@ -109,6 +151,7 @@ void Feeder::apply(const RowChange& change) {
   if (change.table == "Logical_Switch") {
     put(model_.switches, change, [](const Row& r) { return SwitchRow{text(r, "name"), map(r, "external_ids")}; });
     relate(model_.switch_of, change, "ports");
+    relate(model_.switch_of_acl, change, "acls");
   } else if (change.table == "Logical_Switch_Port") {
     put(model_.switch_ports, change, read_switch_port);
   } else if (change.table == "Logical_Router") {
@@ -117,13 +160,21 @@ void Feeder::apply(const RowChange& change) {
     relate(model_.router_of_route, change, "static_routes");
     relate(model_.router_of_policy, change, "policies");
   } else if (change.table == "Logical_Router_Port") {
-    put(model_.router_ports, change, [](const Row& r) {
-      return RouterPortRow{text(r, "name"), text(r, "mac"), strings(r, "networks"), map(r, "external_ids")};
-    });
+    put(model_.router_ports, change, read_router_port);
   } else if (change.table == "Logical_Router_Static_Route") {
     put(model_.routes, change, read_route);
   } else if (change.table == "Logical_Router_Policy") {
     put(model_.policies, change, read_policy);
+  } else if (change.table == "ACL") {
+    put(model_.acls, change, read_acl);
+  } else if (change.table == "DHCP_Options") {
+    put(model_.dhcp, change,
+        [](const Row& r) { return DhcpRow{text(r, "cidr"), map(r, "options"), map(r, "external_ids")}; });
+  } else if (change.table == "Port_Group") {
+    put(model_.groups, change, [](const Row& r) { return GroupRow{text(r, "name"), map(r, "external_ids")}; });
+    for_changed(change, "ports", [&](const Id& port, bool added) {
+      added ? model_.members.add(change.uuid, port) : model_.members.remove(change.uuid, port);
+    });
   } else if (change.table == "NB_Global") {
     put(model_.globals, change, [](const Row& r) { return GlobalRow{map(r, "external_ids")}; });
   }
@@ -161,7 +212,7 @@ void Feeder::mark_port(const Id& id) {
   const SwitchPortRow* row = model_.switch_ports.find(id);
   if (row == nullptr) return;
   touched_.ports.insert(row->name);
-  const Id* owner = row->type == "router" ? model_.switch_of.owner(id) : nullptr;
+  const Id* owner = row->type.empty() ? nullptr : model_.switch_of.owner(id);
   const SwitchRow* owner_row = owner == nullptr ? nullptr : model_.switches.find(*owner);
   if (owner_row != nullptr) touched_.switches.insert(owner_row->name);
 }
@@ -172,7 +223,30 @@ void Feeder::mark_router_port(const Id& id) {
   const RouterRow* router = owner == nullptr ? nullptr : model_.routers.find(*owner);
   if (row != nullptr && router != nullptr && row->name.starts_with(router->name + "-")) {
     touched_.switches.insert(row->name.substr(router->name.size() + 1));
+    if (!row->peer.empty()) touched_.routers.insert(router->name);
   }
+}
+
+// The ports that use a row, and their switch.
+void Feeder::mark_dhcp(const Id& id) {
+  const DhcpRow* row = model_.dhcp.find(id);
+  if (row == nullptr) return;
+  for (const std::string& name : index_names(*row)) {
+    touched_.switches.insert(name);
+    for (const Id& switch_id : model_.switches.named(name)) {
+      for (const Id& port : model_.switch_of.children(switch_id)) mark_port(port);
+    }
+  }
+}
+
+void Feeder::mark_group(const RowChange& change) {
+  const GroupRow* row = model_.groups.find(change.uuid);
+  if (row != nullptr && is_gateway_group(*row)) touched_.switches.insert(row->external_ids.at("subnet"));
+  for_changed(change, "ports", [&](const Id& id, bool) { mark_port(id); });
+  const bool same = change.before && change.after && text(*change.before, "name") == text(*change.after, "name") &&
+                    map(*change.before, "external_ids") == map(*change.after, "external_ids");
+  if (same) return;
+  for (const Id& id : model_.members.ports(change.uuid)) mark_port(id);
 }
 
 void Feeder::mark_router(const Id& id) {
@@ -189,6 +263,18 @@ void Feeder::mark(const RowChange& change) {
     mark_router(change.uuid);
   } else if (change.table == "Logical_Router_Port") {
     mark_router_port(change.uuid);
+  } else if (change.table == "ACL") {
+    const Id* owner = model_.switch_of_acl.owner(change.uuid);
+    const SwitchRow* row = owner == nullptr ? nullptr : model_.switches.find(*owner);
+    if (row != nullptr) touched_.switches.insert(row->name);
+  } else if (change.table == "DHCP_Options") {
+    if (!change.before || !change.after || map(*change.before, "external_ids") != map(*change.after, "external_ids")) {
+      mark_dhcp(change.uuid);
+    } else {
+      if (const DhcpRow* row = model_.dhcp.find(change.uuid)) touched_.switches.merge(index_names(*row));
+    }
+  } else if (change.table == "Port_Group") {
+    mark_group(change);
   } else if (change.table == "Logical_Router_Static_Route") {
     if (const Id* owner = model_.router_of_route.owner(change.uuid)) mark_router(*owner);
   } else if (change.table == "Logical_Router_Policy") {

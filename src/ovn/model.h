@@ -33,6 +33,8 @@ struct SwitchPortRow {
   Strings addresses;
   StringMap options;
   StringMap external_ids;
+  Id dhcp_v4{};  // a DHCP_Options row; empty: none
+  Id dhcp_v6{};
 };
 struct RouterRow {
   std::string name;
@@ -43,14 +45,29 @@ struct RouterPortRow {
   std::string mac;
   Strings networks;
   StringMap external_ids;
+  std::string peer{};
+  StringMap options{};
+  StringMap ra_configs{};
 };
 struct RouteRow {
-  world::StaticRoute route;
-  std::string route_table;
+  world::StaticRoute route;  // its ids are external_ids without vendor
   StringMap external_ids;
 };
 struct PolicyRow {
   world::RouterPolicy policy;
+  StringMap external_ids;
+};
+struct AclRow {
+  world::Acl acl;
+  StringMap external_ids;
+};
+struct DhcpRow {
+  std::string cidr;
+  StringMap options;
+  StringMap external_ids;  // ls: the switch; port: only for that port
+};
+struct GroupRow {
+  std::string name;
   StringMap external_ids;
 };
 struct GlobalRow {
@@ -64,15 +81,23 @@ struct GlobalRow {
 [[nodiscard]] Strings index_names(const RouterPortRow& row);  // also its endings behind a '-': see ending_key
 [[nodiscard]] Strings index_names(const RouteRow& row);       // guard_key
 [[nodiscard]] Strings index_names(const PolicyRow& row);      // guard_key
+[[nodiscard]] Strings index_names(const AclRow& row);         // none
+[[nodiscard]] Strings index_names(const DhcpRow& row);        // the switch whose ports share it
+[[nodiscard]] Strings index_names(const GroupRow& row);       // also gateway_groups_key
 [[nodiscard]] Strings index_names(const GlobalRow& row);
 
 // "<router>-<switch>" and "<switch>-<router>" are found by their switch although either name may hold dashes.
 [[nodiscard]] std::string ending_key(const std::string& switch_name);
 [[nodiscard]] std::string beginning_key(const std::string& switch_name);
+[[nodiscard]] std::string virtual_key(const std::string& switch_name);         // ports "<switch>-vip-<address>"
+[[nodiscard]] std::string gateway_groups_key(const std::string& switch_name);  // groups "<switch>.<node>"
 [[nodiscard]] std::string guard_key(const world::StaticRoute& route);
 [[nodiscard]] std::string guard_key(const world::RouterPolicy& policy);
 
 [[nodiscard]] bool is_ours(const StringMap& external_ids);  // vendor=kube-ovn
+[[nodiscard]] StringMap with_vendor(StringMap ids);
+[[nodiscard]] StringMap without_vendor(StringMap external_ids);
+[[nodiscard]] bool is_gateway_group(const GroupRow& row);  // ours, of one subnet's pods on one node
 
 // What to undo, last first. Records only while enabled.
 class Journal {
@@ -166,6 +191,23 @@ class Ownership {
   std::map<Id, std::set<Id>> children_;
 };
 
+// Which port groups a switch port is a member of.
+class Membership {
+ public:
+  explicit Membership(Journal& journal) : journal_(journal) {}
+
+  [[nodiscard]] const std::set<Id>& groups(const Id& port) const;
+  [[nodiscard]] const std::set<Id>& ports(const Id& group) const;
+  void add(const Id& group, const Id& port);
+  void remove(const Id& group, const Id& port);
+  void clear();
+
+ private:
+  Journal& journal_;
+  std::map<Id, std::set<Id>> groups_;
+  std::map<Id, std::set<Id>> ports_;
+};
+
 struct Model {
   Journal journal;
   Table<SwitchRow> switches{journal};
@@ -174,11 +216,16 @@ struct Model {
   Table<RouterPortRow> router_ports{journal};
   Table<RouteRow> routes{journal};
   Table<PolicyRow> policies{journal};
+  Table<AclRow> acls{journal};
+  Table<DhcpRow> dhcp{journal};
+  Table<GroupRow> groups{journal};
   Table<GlobalRow> globals{journal};
   Ownership switch_of{journal};         // of switch ports
   Ownership router_of_port{journal};    // of router ports
   Ownership router_of_route{journal};   // of static routes
   Ownership router_of_policy{journal};  // of policies
+  Ownership switch_of_acl{journal};     // of access rules
+  Membership members{journal};
 
   Model() = default;
   Model(const Model&) = delete;
@@ -189,10 +236,14 @@ struct Model {
   // Routers that a switch is joined to, fully or by one half: "<switch>-<router>" of type router on the switch, or
   // "<router>-<switch>" on the router.
   [[nodiscard]] Strings joined_routers(const Id& switch_id) const;
+
+  // The DHCP options of that family that the ports of a switch share; null: none.
+  [[nodiscard]] const Id* dhcp_of(const std::string& switch_name, bool v6) const;
 };
 
 // What the rows of that name say, in the vocabulary of the World; absent unless there is one that Berth owns.
 [[nodiscard]] std::optional<world::LogicalRouter> observe_router(const Model& model, const std::string& name);
+// Without the switch, but with rows that belong to it: one with exists=false.
 // A join of which a half is missing or wrong is shown without networks, so that it equals no wish.
 [[nodiscard]] std::optional<world::LogicalSwitch> observe_switch(const Model& model, const std::string& name);
 // Ports of type "" that hang on a switch. Addresses that are not "MAC IP…" are shown as none.

@@ -53,12 +53,16 @@ std::uint64_t parse_epoch(const std::string& text) {
 const std::map<std::string, std::vector<std::string>>& monitored_columns() {
   static const std::map<std::string, std::vector<std::string>> kColumns{
       {"NB_Global", {"external_ids"}},
-      {"Logical_Switch", {"name", "ports", "external_ids"}},
-      {"Logical_Switch_Port", {"name", "type", "addresses", "options", "external_ids"}},
+      {"Logical_Switch", {"name", "ports", "acls", "external_ids"}},
+      {"Logical_Switch_Port",
+       {"name", "type", "addresses", "options", "dhcpv4_options", "dhcpv6_options", "external_ids"}},
       {"Logical_Router", {"name", "ports", "static_routes", "policies", "external_ids"}},
-      {"Logical_Router_Port", {"name", "mac", "networks", "external_ids"}},
+      {"Logical_Router_Port", {"name", "mac", "networks", "peer", "options", "ipv6_ra_configs", "external_ids"}},
       {"Logical_Router_Static_Route", {"route_table", "ip_prefix", "policy", "nexthop", "external_ids"}},
       {"Logical_Router_Policy", {"priority", "match", "action", "nexthop", "nexthops", "external_ids"}},
+      {"ACL", {"direction", "priority", "match", "action", "log", "name", "external_ids"}},
+      {"DHCP_Options", {"cidr", "options", "external_ids"}},
+      {"Port_Group", {"name", "ports", "external_ids"}},
   };
   return kColumns;
 }

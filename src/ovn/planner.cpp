@@ -1,8 +1,8 @@
 #include "ovn/planner.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include "ovn/planner_rows.h"
 
 namespace berth::ovn {
 
@@ -10,39 +10,10 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr const char* kSwitch = "Logical_Switch";
-constexpr const char* kSwitchPort = "Logical_Switch_Port";
-constexpr const char* kRouter = "Logical_Router";
-constexpr const char* kRouterPort = "Logical_Router_Port";
-constexpr const char* kRoute = "Logical_Router_Static_Route";
-constexpr const char* kPolicy = "Logical_Router_Policy";
-
-const StringMap kVendor{{"vendor", "kube-ovn"}};
-
 // As Kube-OVN sets them on a new router.
 const StringMap kRouterOptions{{"always_learn_from_arp_request", "false"},
                                {"dynamic_neigh_routers", "true"},
                                {"mac_binding_age_threshold", "300"}};
-
-template <typename Value>
-json::array clause(std::string_view column, const Value& value) {
-  json::array where;
-  where.push_back(json::array{column, "==", value});
-  return where;
-}
-
-std::string key_of(const char* table, const std::string& name) { return fmt::format("{}\n{}", table, name); }
-
-Status not_ours(const char* table, const std::string& name) {
-  return fail(
-      ErrorCode::invalid,
-      fmt::format("OVN: {} {} exists without external_ids:vendor=kube-ovn; Berth leaves it alone: rename or remove it",
-                  table, name));
-}
-
-Status missing(const char* table, const std::string& name, const std::string& needed_by) {
-  return fail(ErrorCode::conflict, fmt::format("OVN: {} {} is not there yet; {} needs it", table, name, needed_by));
-}
 
 }  // namespace
 
@@ -66,11 +37,28 @@ Status Planner::put(const world::PutRouter& change) {
   } else {
     transaction_.guard(key_of(kRouter, name), kRouter, clause("name", name), {});
     id = transaction_.insert(
-        kRouter, {{"name", name}, {"options", map_json(kRouterOptions)}, {"external_ids", map_json(kVendor)}});
-    model_.routers.put(id, {name, kVendor});
+        kRouter, {{"name", name}, {"options", map_json(kRouterOptions)}, {"external_ids", map_json(with_vendor({}))}});
+    model_.routers.put(id, {name, with_vendor({})});
   }
   put_routes(id, change.router.routes);
   put_policies(id, change.router.policies);
+  return put_peers(id, change.router);
+}
+
+Status Planner::put_peers(const Id& router, const world::LogicalRouter& wanted) {
+  std::vector<Id> surplus;
+  for (const Id& id : model_.router_of_port.children(router)) {
+    const RouterPortRow* row = model_.router_ports.find(id);
+    const bool link =
+        row != nullptr && is_ours(row->external_ids) && !row->peer.empty() && row->name.starts_with(wanted.name + "-");
+    if (link && !wanted.peers.contains(row->name.substr(wanted.name.size() + 1))) surplus.push_back(id);
+  }
+  for (const Id& id : surplus) remove_router_port(id);
+  for (const auto& [remote, port] : wanted.peers) {
+    RouterPortRow row{fmt::format("{}-{}", wanted.name, remote), port.mac.to_string(), port.networks, with_vendor({})};
+    row.peer = fmt::format("{}-{}", remote, wanted.name);
+    if (auto ok = put_router_port(router, std::move(row)); !ok) return ok;
+  }
   return {};
 }
 
@@ -79,7 +67,7 @@ void Planner::put_routes(const Id& router, const std::set<world::StaticRoute>& w
   std::vector<Id> surplus;
   for (const auto& id : model_.router_of_route.children(router)) {
     const RouteRow* row = model_.routes.find(id);
-    if (row == nullptr || !is_ours(row->external_ids) || !row->route_table.empty()) continue;
+    if (row == nullptr || !is_ours(row->external_ids)) continue;
     if (lacking.erase(row->route) == 0) surplus.push_back(id);
   }
   const auto update = [this](const Id& id, const world::StaticRoute& route) {
@@ -87,13 +75,14 @@ void Planner::put_routes(const Id& router, const std::set<world::StaticRoute>& w
     transaction_.do_not_guard(key_of(kRoute, guard_key(row.route)));
     transaction_.do_not_guard(key_of(kRoute, guard_key(route)));
     row.route = route;
-    transaction_.update(kRoute, id, {{"nexthop", route.nexthop}});
+    row.external_ids = with_vendor(route.ids);
+    transaction_.update(kRoute, id, {{"nexthop", route.nexthop}, {"external_ids", map_json(row.external_ids)}});
     model_.routes.put(id, std::move(row));
   };
   for (const auto& route : lacking) {
     const auto same = std::ranges::find_if(surplus, [&](const Id& id) {
       const auto& old = model_.routes.find(id)->route;
-      return old.prefix == route.prefix && old.by_source == route.by_source;
+      return old.prefix == route.prefix && old.by_source == route.by_source && old.table == route.table;
     });
     if (same != surplus.end()) {
       update(*same, route);
@@ -107,8 +96,9 @@ void Planner::put_routes(const Id& router, const std::set<world::StaticRoute>& w
     const Id id = transaction_.insert(kRoute, {{"ip_prefix", route.prefix},
                                                {"nexthop", route.nexthop},
                                                {"policy", route.by_source ? "src-ip" : "dst-ip"},
-                                               {"external_ids", map_json(kVendor)}});
-    model_.routes.put(id, {route, "", kVendor});
+                                               {"route_table", route.table},
+                                               {"external_ids", map_json(with_vendor(route.ids))}});
+    model_.routes.put(id, {route, with_vendor(route.ids)});
     transaction_.add_child(kRouter, router, "static_routes", id);
     model_.router_of_route.link(router, id);
   }
@@ -133,8 +123,12 @@ void Planner::put_policies(const Id& router, const std::set<world::RouterPolicy>
     transaction_.do_not_guard(key_of(kPolicy, guard_key(row.policy)));
     transaction_.do_not_guard(key_of(kPolicy, guard_key(policy)));
     row.policy = policy;
-    transaction_.update(
-        kPolicy, id, {{"action", policy.action}, {"nexthops", set_json(policy.nexthops)}, {"nexthop", set_json({})}});
+    row.external_ids = with_vendor(policy.ids);
+    transaction_.update(kPolicy, id,
+                        {{"action", policy.action},
+                         {"nexthops", set_json(policy.nexthops)},
+                         {"nexthop", set_json({})},
+                         {"external_ids", map_json(row.external_ids)}});
     model_.policies.put(id, std::move(row));
   };
   for (const auto& policy : lacking) {
@@ -156,8 +150,8 @@ void Planner::put_policies(const Id& router, const std::set<world::RouterPolicy>
                                                 {"match", policy.match},
                                                 {"action", policy.action},
                                                 {"nexthops", set_json(policy.nexthops)},
-                                                {"external_ids", map_json(kVendor)}});
-    model_.policies.put(id, {policy, kVendor});
+                                                {"external_ids", map_json(with_vendor(policy.ids))}});
+    model_.policies.put(id, {policy, with_vendor(policy.ids)});
     transaction_.add_child(kRouter, router, "policies", id);
     model_.router_of_policy.link(router, id);
   }
@@ -208,206 +202,6 @@ void Planner::remove_router(const Id& id) {
   transaction_.do_not_guard(key_of(kRouter, name));
   transaction_.remove(kRouter, id);
   model_.routers.erase(id);
-}
-
-// --- switches
-
-Status Planner::put(const world::PutSwitch& change) {
-  const world::LogicalSwitch& wanted = change.logical_switch;
-  const Id* existing = model_.switches.ours(wanted.name);
-  if (existing == nullptr && !model_.switches.named(wanted.name).empty()) return not_ours(kSwitch, wanted.name);
-  Id id;
-  if (existing != nullptr) {
-    id = *existing;
-    const auto all = model_.switches.named(wanted.name);
-    for (const auto& other : all) {
-      if (other != id && is_ours(model_.switches.find(other)->external_ids)) remove_switch(other);
-    }
-  } else {
-    transaction_.guard(key_of(kSwitch, wanted.name), kSwitch, clause("name", wanted.name), {});
-    id = transaction_.insert(kSwitch, {{"name", wanted.name}, {"external_ids", map_json(kVendor)}});
-    model_.switches.put(id, {wanted.name, kVendor});
-  }
-  for (const auto& router : model_.joined_routers(id)) {
-    if (router != wanted.router) remove_join(wanted.name, router);
-  }
-  if (wanted.router.empty()) return {};
-  const Id* router = model_.routers.ours(wanted.router);
-  if (router == nullptr) return missing(kRouter, wanted.router, "Logical_Switch " + wanted.name);
-  const std::string router_port = wanted.router + "-" + wanted.name;
-  if (auto ok = put_router_port(*router, router_port, wanted); !ok) return ok;
-  return put_switch_router_port(id, wanted.name + "-" + wanted.router, router_port);
-}
-
-Status Planner::put_router_port(const Id& router, const std::string& name, const world::LogicalSwitch& wanted) {
-  const RouterPortRow row{
-      name, wanted.router_mac.to_string(), {wanted.networks.begin(), wanted.networks.end()}, kVendor};
-  const auto& existing = model_.router_ports.named(name);
-  if (existing.empty()) {
-    transaction_.guard(key_of(kRouterPort, name), kRouterPort, clause("name", name), {});
-    const Id id = transaction_.insert(
-        kRouterPort,
-        {{"name", name}, {"mac", row.mac}, {"networks", set_json(row.networks)}, {"external_ids", map_json(kVendor)}});
-    model_.router_ports.put(id, row);
-    transaction_.add_child(kRouter, router, "ports", id);
-    model_.router_of_port.link(router, id);
-    return {};
-  }
-  const Id id = *existing.begin();
-  RouterPortRow now = *model_.router_ports.find(id);
-  if (!is_ours(now.external_ids)) return not_ours(kRouterPort, name);
-  json::object columns;
-  if (now.mac != row.mac) columns["mac"] = row.mac;
-  if (now.networks != row.networks) columns["networks"] = set_json(row.networks);
-  if (!columns.empty()) {
-    transaction_.update(kRouterPort, id, std::move(columns));
-    now.mac = row.mac;
-    now.networks = row.networks;
-    model_.router_ports.put(id, std::move(now));
-  }
-  const Id* owner = model_.router_of_port.owner(id);
-  if (owner != nullptr && *owner == router) return {};
-  if (owner != nullptr) transaction_.drop_child(kRouter, *owner, "ports", id);
-  transaction_.add_child(kRouter, router, "ports", id);
-  model_.router_of_port.link(router, id);
-  return {};
-}
-
-Status Planner::put_switch_router_port(const Id& switch_id, const std::string& name, const std::string& router_port) {
-  const SwitchPortRow row{name, "router", {"router"}, {{"router-port", router_port}}, kVendor};
-  const auto& existing = model_.switch_ports.named(name);
-  if (existing.empty()) {
-    insert_switch_port(switch_id, row);
-    return {};
-  }
-  const Id id = *existing.begin();
-  const SwitchPortRow now = *model_.switch_ports.find(id);
-  if (!is_ours(now.external_ids)) return not_ours(kSwitchPort, name);
-  SwitchPortRow next = row;
-  next.external_ids = now.external_ids;
-  next.options = now.options;  // other options may have been set on purpose
-  next.options["router-port"] = router_port;
-  update_switch_port(id, now, std::move(next));
-  place_switch_port(switch_id, id);
-  return {};
-}
-
-Status Planner::put(const world::RemoveSwitch& change) {
-  const auto all = model_.switches.named(change.name);
-  for (const auto& id : all) {
-    if (is_ours(model_.switches.find(id)->external_ids)) remove_switch(id);
-  }
-  return {};
-}
-
-void Planner::remove_join(const std::string& switch_name, const std::string& router) {
-  if (const Id* id = model_.router_ports.ours(router + "-" + switch_name)) remove_router_port(Id(*id));
-  const Id* id = model_.switch_ports.ours(switch_name + "-" + router);
-  if (id != nullptr && model_.switch_ports.find(*id)->type == "router") remove_switch_port(Id(*id));
-}
-
-void Planner::remove_switch(const Id& id) {
-  const std::string name = model_.switches.find(id)->name;
-  for (const auto& router : model_.joined_routers(id)) remove_join(name, router);
-  const auto ports = model_.switch_of.children(id);
-  for (const auto& port : ports) {
-    if (const SwitchPortRow* row = model_.switch_ports.find(port))
-      transaction_.do_not_guard(key_of(kSwitchPort, row->name));
-    model_.switch_of.unlink(port);
-    model_.switch_ports.erase(port);
-  }
-  transaction_.do_not_guard(key_of(kSwitch, name));
-  transaction_.remove(kSwitch, id);
-  model_.switches.erase(id);
-}
-
-// --- switch ports
-
-Status Planner::put(const world::PutPort& change) {
-  const world::LogicalPort& wanted = change.port;
-  const Id* switch_id = model_.switches.ours(wanted.switch_name);
-  if (switch_id == nullptr) return missing(kSwitch, wanted.switch_name, "Logical_Switch_Port " + wanted.name);
-  std::string address = wanted.mac.to_string();
-  for (const auto& a : wanted.addresses) address += " " + a.to_string();
-  SwitchPortRow row{wanted.name, "", {address}, {}, wanted.external_ids};
-  row.external_ids["vendor"] = "kube-ovn";
-  row.external_ids["ls"] = wanted.switch_name;
-
-  const auto& existing = model_.switch_ports.named(wanted.name);
-  if (existing.empty()) {
-    insert_switch_port(*switch_id, std::move(row));
-    return {};
-  }
-  const Id id = *existing.begin();
-  const SwitchPortRow now = *model_.switch_ports.find(id);
-  if (!is_ours(now.external_ids)) return not_ours(kSwitchPort, wanted.name);
-  if (!now.type.empty()) {
-    return fail(ErrorCode::invalid,
-                fmt::format("OVN: Logical_Switch_Port {} exists with type {}; it cannot be a pod's port", wanted.name,
-                            now.type));
-  }
-  row.options = now.options;
-  update_switch_port(id, now, std::move(row));
-  place_switch_port(*switch_id, id);
-  return {};
-}
-
-void Planner::insert_switch_port(const Id& switch_id, SwitchPortRow row) {
-  transaction_.guard(key_of(kSwitchPort, row.name), kSwitchPort, clause("name", row.name), {});
-  json::object columns{
-      {"name", row.name}, {"addresses", set_json(row.addresses)}, {"external_ids", map_json(row.external_ids)}};
-  if (!row.type.empty()) columns["type"] = row.type;
-  if (!row.options.empty()) columns["options"] = map_json(row.options);
-  const Id id = transaction_.insert(kSwitchPort, std::move(columns));
-  model_.switch_ports.put(id, std::move(row));
-  transaction_.add_child(kSwitch, switch_id, "ports", id);
-  model_.switch_of.link(switch_id, id);
-}
-
-void Planner::update_switch_port(const Id& id, const SwitchPortRow& old, SwitchPortRow wanted) {
-  json::object columns;
-  if (old.type != wanted.type) columns["type"] = wanted.type;
-  if (old.addresses != wanted.addresses) columns["addresses"] = set_json(wanted.addresses);
-  if (old.options != wanted.options) columns["options"] = map_json(wanted.options);
-  if (old.external_ids != wanted.external_ids) columns["external_ids"] = map_json(wanted.external_ids);
-  if (columns.empty()) return;
-  transaction_.update(kSwitchPort, id, std::move(columns));
-  model_.switch_ports.put(id, std::move(wanted));
-}
-
-void Planner::place_switch_port(const Id& switch_id, const Id& port) {
-  const Id* owner = model_.switch_of.owner(port);
-  if (owner != nullptr && *owner == switch_id) return;
-  if (owner != nullptr) transaction_.drop_child(kSwitch, *owner, "ports", port);
-  transaction_.add_child(kSwitch, switch_id, "ports", port);
-  model_.switch_of.link(switch_id, port);
-}
-
-Status Planner::put(const world::RemovePort& change) {
-  const Id* id = model_.switch_ports.ours(change.name);
-  if (id == nullptr) return {};
-  const std::string& type = model_.switch_ports.find(*id)->type;
-  if (!type.empty()) {
-    return fail(ErrorCode::invalid,
-                fmt::format("OVN: Logical_Switch_Port {} has type {}; it is not a pod's port", change.name, type));
-  }
-  remove_switch_port(Id(*id));
-  return {};
-}
-
-// A switch port lives as long as its switch refers to it: taking it out of the column removes the row.
-void Planner::remove_switch_port(const Id& id) {
-  transaction_.do_not_guard(key_of(kSwitchPort, model_.switch_ports.find(id)->name));
-  if (const Id* owner = model_.switch_of.owner(id)) transaction_.drop_child(kSwitch, *owner, "ports", id);
-  model_.switch_of.unlink(id);
-  model_.switch_ports.erase(id);
-}
-
-void Planner::remove_router_port(const Id& id) {
-  transaction_.do_not_guard(key_of(kRouterPort, model_.router_ports.find(id)->name));
-  if (const Id* owner = model_.router_of_port.owner(id)) transaction_.drop_child(kRouter, *owner, "ports", id);
-  model_.router_of_port.unlink(id);
-  model_.router_ports.erase(id);
 }
 
 }  // namespace berth::ovn

@@ -28,9 +28,16 @@ class Planner {
 
   void put_routes(const Id& router, const std::set<world::StaticRoute>& wanted);
   void put_policies(const Id& router, const std::set<world::RouterPolicy>& wanted);
-  Status put_router_port(const Id& router, const std::string& name, const world::LogicalSwitch& wanted);
+  Status put_peers(const Id& router, const world::LogicalRouter& wanted);
+  Status put_router_port(const Id& router, RouterPortRow wanted);
+  void put_acls(const Id& switch_id, const std::set<world::Acl>& wanted);
+  void put_dhcp(const std::string& switch_name, bool v6, const std::optional<world::DhcpOptions>& wanted);
+  Status put_virtual_ports(const Id& switch_id, const world::LogicalSwitch& wanted);
+  Status put_groups(const Id& port, const std::map<std::string, world::Ids>& wanted);
+  void leave_group(const Id& group, const Id& port);
+  void forget_port(const Id& port);
   Status put_switch_router_port(const Id& switch_id, const std::string& name, const std::string& router_port);
-  void insert_switch_port(const Id& switch_id, SwitchPortRow row);
+  Id insert_switch_port(const Id& switch_id, SwitchPortRow row);
   void update_switch_port(const Id& id, const SwitchPortRow& old, SwitchPortRow wanted);
   void place_switch_port(const Id& switch_id, const Id& port);
   void remove_switch_port(const Id& id);
