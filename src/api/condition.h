@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct Condition {
   std::string message;
   std::string last_update;      // RFC 3339
   std::string last_transition;  // RFC 3339
+  std::int64_t observed_generation = 0;  // of the object that was judged; 0: not said
   bool operator==(const Condition&) const = default;
 };
 
@@ -23,8 +25,9 @@ struct Condition {
 [[nodiscard]] JsonArray to_json(const std::vector<Condition>& conditions);
 
 // Sets type to status, reason and message. Returns false, and changes nothing, if that is what it says already;
-// otherwise bumps lastUpdateTime, and lastTransitionTime only when the status changes.
+// otherwise bumps lastUpdateTime, and lastTransitionTime only when the status changes. A generation that was not judged
+// yet is news too.
 bool set_condition(std::vector<Condition>& conditions, const std::string& type, bool status, const std::string& reason,
-                   const std::string& message, WallTime now);
+                   const std::string& message, WallTime now, std::int64_t generation = 0);
 
 }  // namespace berth::api
