@@ -175,6 +175,9 @@ void Feeder::apply(const RowChange& change) {
     for_changed(change, "ports", [&](const Id& port, bool added) {
       added ? model_.members.add(change.uuid, port) : model_.members.remove(change.uuid, port);
     });
+  } else if (change.table == "Address_Set") {
+    put(model_.address_sets, change,
+        [](const Row& r) { return AddressSetRow{text(r, "name"), strings(r, "addresses"), map(r, "external_ids")}; });
   } else if (change.table == "NB_Global") {
     put(model_.globals, change, [](const Row& r) { return GlobalRow{map(r, "external_ids")}; });
   }
@@ -279,6 +282,8 @@ void Feeder::mark(const RowChange& change) {
     if (const Id* owner = model_.router_of_route.owner(change.uuid)) mark_router(*owner);
   } else if (change.table == "Logical_Router_Policy") {
     if (const Id* owner = model_.router_of_policy.owner(change.uuid)) mark_router(*owner);
+  } else if (change.table == "Address_Set") {
+    if (const AddressSetRow* row = model_.address_sets.find(change.uuid)) touched_.address_sets.insert(row->name);
   }
 }
 

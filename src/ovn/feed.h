@@ -13,6 +13,7 @@ struct Touched {
   Strings routers;
   Strings switches;
   Strings ports;
+  Strings address_sets;
 };
 
 // Tables other than those of kMonitoredTables are ignored.

@@ -10,6 +10,7 @@ Strings index_names(const SwitchRow& row) { return {row.name}; }
 Strings index_names(const RouterRow& row) { return {row.name}; }
 Strings index_names(const RouteRow& row) { return {guard_key(row.route)}; }
 Strings index_names(const PolicyRow& row) { return {guard_key(row.policy)}; }
+Strings index_names(const AddressSetRow& row) { return {row.name}; }
 Strings index_names(const GlobalRow&) { return {""}; }
 Strings index_names(const AclRow&) { return {}; }
 
@@ -26,7 +27,7 @@ Strings index_names(const GroupRow& row) {
 
 Strings index_names(const SwitchPortRow& row) {
   Strings out{row.name};
-  const auto vip = row.type == "virtual" ? row.name.rfind("-vip-") : std::string::npos;
+  const auto vip = row.type == "virtual" && !row.external_ids.contains(world::kVipId) ? row.name.rfind("-vip-") : std::string::npos;
   if (vip != std::string::npos) out.insert(virtual_key(row.name.substr(0, vip)));
   if (row.type != "router") return out;
   for (auto dash = row.name.find('-'); dash != std::string::npos; dash = row.name.find('-', dash + 1)) {
@@ -139,6 +140,7 @@ void Model::clear() {
   router_ports.clear();
   routes.clear();
   policies.clear();
+  address_sets.clear();
   globals.clear();
   acls.clear();
   dhcp.clear();

@@ -70,6 +70,11 @@ struct GroupRow {
   std::string name;
   StringMap external_ids;
 };
+struct AddressSetRow {
+  std::string name;
+  Strings addresses;
+  StringMap external_ids;
+};
 struct GlobalRow {
   StringMap external_ids;
 };
@@ -84,6 +89,7 @@ struct GlobalRow {
 [[nodiscard]] Strings index_names(const AclRow& row);         // none
 [[nodiscard]] Strings index_names(const DhcpRow& row);        // the switch whose ports share it
 [[nodiscard]] Strings index_names(const GroupRow& row);       // also gateway_groups_key
+[[nodiscard]] Strings index_names(const AddressSetRow& row);
 [[nodiscard]] Strings index_names(const GlobalRow& row);
 
 // "<router>-<switch>" and "<switch>-<router>" are found by their switch although either name may hold dashes.
@@ -219,6 +225,7 @@ struct Model {
   Table<AclRow> acls{journal};
   Table<DhcpRow> dhcp{journal};
   Table<GroupRow> groups{journal};
+  Table<AddressSetRow> address_sets{journal};
   Table<GlobalRow> globals{journal};
   Ownership switch_of{journal};         // of switch ports
   Ownership router_of_port{journal};    // of router ports
@@ -246,7 +253,8 @@ struct Model {
 // Without the switch, but with rows that belong to it: one with exists=false.
 // A join of which a half is missing or wrong is shown without networks, so that it equals no wish.
 [[nodiscard]] std::optional<world::LogicalSwitch> observe_switch(const Model& model, const std::string& name);
-// Ports of type "" that hang on a switch. Addresses that are not "MAC IP…" are shown as none.
+// Ports of type "", and Vips' of type "virtual", that hang on a switch. Addresses that are not "MAC IP…" are shown as none.
 [[nodiscard]] std::optional<world::LogicalPort> observe_port(const Model& model, const std::string& name);
+[[nodiscard]] std::optional<world::AddressSet> observe_address_set(const Model& model, const std::string& name);
 
 }  // namespace berth::ovn

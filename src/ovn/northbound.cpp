@@ -59,6 +59,7 @@ const std::map<std::string, std::vector<std::string>>& monitored_columns() {
       {"Logical_Router", {"name", "ports", "static_routes", "policies", "external_ids"}},
       {"Logical_Router_Port", {"name", "mac", "networks", "peer", "options", "ipv6_ra_configs", "external_ids"}},
       {"Logical_Router_Static_Route", {"route_table", "ip_prefix", "policy", "nexthop", "external_ids"}},
+      {"Address_Set", {"name", "addresses", "external_ids"}},
       {"Logical_Router_Policy", {"priority", "match", "action", "nexthop", "nexthops", "external_ids"}},
       {"ACL", {"direction", "priority", "match", "action", "log", "name", "external_ids"}},
       {"DHCP_Options", {"cidr", "options", "external_ids"}},
@@ -123,6 +124,7 @@ class Northbound::Impl {
   std::map<std::string, world::LogicalRouter> routers_;  // as last reported
   std::map<std::string, world::LogicalSwitch> switches_;
   std::map<std::string, world::LogicalPort> ports_;
+  std::map<std::string, world::AddressSet> address_sets_;
 
   std::optional<std::uint64_t> epoch_;
   std::deque<Call> queue_;
@@ -147,6 +149,7 @@ void Northbound::Impl::on_snapshot(const std::vector<ovsdb::RowChange>& all) {
   for (const auto& [name, _] : routers_) touched.routers.insert(name);
   for (const auto& [name, _] : switches_) touched.switches.insert(name);
   for (const auto& [name, _] : ports_) touched.ports.insert(name);
+  for (const auto& [name, _] : address_sets_) touched.address_sets.insert(name);
   feed(model_, all, touched);
   synced_ = true;
   if (!report(touched)) return;
@@ -172,7 +175,11 @@ bool Northbound::Impl::report(const Touched& touched) {
              touched.switches, switches_, [this](const auto& name) { return observe_switch(model_, name); },
              observer_.on_switch) &&
          report(
-             touched.ports, ports_, [this](const auto& name) { return observe_port(model_, name); }, observer_.on_port);
+             touched.ports, ports_, [this](const auto& name) { return observe_port(model_, name); },
+             observer_.on_port) &&
+         report(
+             touched.address_sets, address_sets_,
+             [this](const auto& name) { return observe_address_set(model_, name); }, observer_.on_address_set);
 }
 
 template <typename Object, typename Observe, typename Notify>

@@ -31,6 +31,7 @@ class Northbound {
     std::function<void(const std::string& name, std::optional<world::LogicalRouter>)> on_router;
     std::function<void(const std::string& name, std::optional<world::LogicalSwitch>)> on_switch;
     std::function<void(const std::string& name, std::optional<world::LogicalPort>)> on_port;
+    std::function<void(const std::string& name, std::optional<world::AddressSet>)> on_address_set;
   };
 
   // Both references must outlive this object.

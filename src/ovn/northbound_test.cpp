@@ -97,6 +97,37 @@ TEST_F(NorthboundTest, WritesRowsAsKubeOvnNamesThem) {
   EXPECT_EQ(peer.ports, (std::map<std::string, LogicalPort>{{"p.ns", port}}));
 }
 
+TEST_F(NorthboundTest, AddressSetsAndVirtualPortsAreWrittenChangedAndRemoved) {
+  Peer peer(loop, store);
+  world::AddressSet set{"my.pool", {"10.16.0.8/29", "10.16.0.20"}, {{"ippool", "my-pool"}}};
+  LogicalPort vip{"vip1", "ovn-default", {}, {}, {{"berth-vip", "vip1"}}};
+  vip.type = "virtual";
+  vip.options = {{"virtual-ip", "10.16.0.9"}, {"virtual-parents", "a.ns,b.ns"}};
+  const std::vector<OvnChange> wishes{PutRouter{vpc()}, PutSwitch{subnet()}, world::PutAddressSet{set}, PutPort{vip}};
+  ASSERT_TRUE(peer.commit(wishes));
+  EXPECT_EQ(peer.address_sets.at("my.pool"), set);
+  EXPECT_EQ(peer.ports.at("vip1"), vip);
+  EXPECT_EQ(json::serialize(row("Address_Set", "my.pool").at("external_ids")),
+            R"(["map",[["ippool","my-pool"],["vendor","kube-ovn"]]])");
+  EXPECT_EQ(row("Logical_Switch_Port", "vip1").at("type"), "virtual");
+  EXPECT_EQ(json::serialize(row("Logical_Switch_Port", "vip1").at("addresses")), R"(["set",[]])");
+  ASSERT_TRUE(peer.commit(wishes));
+  EXPECT_EQ(store.transactions(), 1U);
+
+  set.addresses = {"10.16.0.20"};
+  vip.options["virtual-parents"] = "b.ns";
+  ASSERT_TRUE(peer.commit({world::PutAddressSet{set}, PutPort{vip}}));
+  EXPECT_EQ(peer.address_sets.at("my.pool"), set);
+  EXPECT_EQ(peer.ports.at("vip1"), vip);
+  EXPECT_EQ(code(peer.commit({PutPort{pod("vip1")}})), ErrorCode::invalid) << "a pod's port of that name";
+
+  run(R"([{"op":"insert","table":"Address_Set","row":{"name":"theirs","addresses":["set",["10.0.0.1"]]}}])");
+  EXPECT_EQ(code(peer.commit({world::PutAddressSet{{"theirs", {}, {}}}})), ErrorCode::invalid);
+  ASSERT_TRUE(peer.commit({world::RemoveAddressSet{"my.pool"}, world::RemoveAddressSet{"theirs"}, RemovePort{"vip1"}}));
+  EXPECT_EQ(count("Address_Set"), 1U);
+  EXPECT_TRUE(peer.address_sets.empty() && peer.ports.empty());
+}
+
 TEST_F(NorthboundTest, ARepeatedWishCostsNothing) {
   Peer peer(loop, store);
   const std::vector<OvnChange> wishes{PutRouter{vpc()}, PutSwitch{subnet()}, PutPort{pod("p.ns")}};

@@ -141,11 +141,15 @@ std::optional<world::LogicalPort> observe_port(const Model& model, const std::st
   const SwitchPortRow& row = *model.switch_ports.find(*id);
   const Id* owner = model.switch_of.owner(*id);
   const SwitchRow* owner_row = owner == nullptr ? nullptr : model.switches.find(*owner);
-  if (!row.type.empty() || owner_row == nullptr) return std::nullopt;
+  if ((!row.type.empty() && !row.external_ids.contains(world::kVipId)) || owner_row == nullptr) return std::nullopt;
   world::LogicalPort out;
   out.name = name;
   out.switch_name = owner_row->name;
   (void)read_addresses(row.addresses, out);
+  out.type = row.type;
+  for (const auto& [key, value] : row.options) {
+    if (world::kPortOptions.contains(key)) out.options[key] = value;
+  }
   out.external_ids = row.external_ids;
   out.external_ids.erase("vendor");
   // A wrong "ls" stays in sight, so that the port equals no wish and is repaired.
@@ -158,6 +162,15 @@ std::optional<world::LogicalPort> observe_port(const Model& model, const std::st
     if (group != nullptr && is_gateway_group(*group))
       out.groups.emplace(group->name, without_vendor(group->external_ids));
   }
+  return out;
+}
+
+std::optional<world::AddressSet> observe_address_set(const Model& model, const std::string& name) {
+  const Id* id = model.address_sets.ours(name);
+  if (id == nullptr) return std::nullopt;
+  const AddressSetRow& row = *model.address_sets.find(*id);
+  world::AddressSet out{name, row.addresses, row.external_ids};
+  out.external_ids.erase("vendor");
   return out;
 }
 

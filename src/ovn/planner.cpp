@@ -204,4 +204,41 @@ void Planner::remove_router(const Id& id) {
   model_.routers.erase(id);
 }
 
+// --- address sets
+
+Status Planner::put(const world::PutAddressSet& change) {
+  const world::AddressSet& wanted = change.address_set;
+  AddressSetRow row{wanted.name, wanted.addresses, wanted.external_ids};
+  row.external_ids["vendor"] = "kube-ovn";
+  const auto& existing = model_.address_sets.named(wanted.name);
+  if (existing.empty()) {
+    transaction_.guard(key_of(kAddressSet, row.name), kAddressSet, clause("name", row.name), {});
+    const Id id = transaction_.insert(kAddressSet, {{"name", row.name},
+                                                    {"addresses", set_json(row.addresses)},
+                                                    {"external_ids", map_json(row.external_ids)}});
+    model_.address_sets.put(id, std::move(row));
+    return {};
+  }
+  const Id id = *existing.begin();
+  const AddressSetRow now = *model_.address_sets.find(id);
+  if (!is_ours(now.external_ids)) return not_ours(kAddressSet, row.name);
+  json::object columns;
+  if (now.addresses != row.addresses) columns["addresses"] = set_json(row.addresses);
+  if (now.external_ids != row.external_ids) columns["external_ids"] = map_json(row.external_ids);
+  if (columns.empty()) return {};
+  transaction_.update(kAddressSet, id, std::move(columns));
+  model_.address_sets.put(id, std::move(row));
+  return {};
+}
+
+Status Planner::put(const world::RemoveAddressSet& change) {
+  const Id* found = model_.address_sets.ours(change.name);
+  if (found == nullptr) return {};
+  const Id id = *found;
+  transaction_.do_not_guard(key_of(kAddressSet, change.name));
+  transaction_.remove(kAddressSet, id);
+  model_.address_sets.erase(id);
+  return {};
+}
+
 }  // namespace berth::ovn

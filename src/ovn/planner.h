@@ -25,6 +25,8 @@ class Planner {
   Status put(const world::RemoveRouter& change);
   Status put(const world::RemoveSwitch& change);
   Status put(const world::RemovePort& change);
+  Status put(const world::PutAddressSet& change);
+  Status put(const world::RemoveAddressSet& change);
 
   void put_routes(const Id& router, const std::set<world::StaticRoute>& wanted);
   void put_policies(const Id& router, const std::set<world::RouterPolicy>& wanted);

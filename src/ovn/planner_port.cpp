@@ -11,7 +11,8 @@ Status Planner::put(const world::PutPort& change) {
   if (switch_id == nullptr) return missing(kSwitch, wanted.switch_name, "Logical_Switch_Port " + wanted.name);
   std::string address = wanted.mac.to_string();
   for (const auto& a : wanted.addresses) address += " " + a.to_string();
-  SwitchPortRow row{wanted.name, "", {address}, {}, wanted.external_ids};
+  SwitchPortRow row{wanted.name, wanted.type, {address}, wanted.options, wanted.external_ids};
+  if (wanted.type == world::kVirtualPort) row.addresses.clear();  // whoever has claimed virtual-ip is where packets go
   row.external_ids["vendor"] = "kube-ovn";
   row.external_ids["ls"] = wanted.switch_name;
   for (const bool v6 : {false, true}) {
@@ -27,12 +28,15 @@ Status Planner::put(const world::PutPort& change) {
   const Id id = *existing.begin();
   const SwitchPortRow now = *model_.switch_ports.find(id);
   if (!is_ours(now.external_ids)) return not_ours(kSwitchPort, wanted.name);
-  if (!now.type.empty()) {
+  if (now.type != wanted.type) {
     return fail(ErrorCode::invalid,
-                fmt::format("OVN: Logical_Switch_Port {} exists with type {}; it cannot be a pod's port", wanted.name,
-                            now.type));
+                fmt::format("OVN: Logical_Switch_Port {} exists with type \"{}\", not \"{}\"; Berth leaves it alone: "
+                            "rename or remove it",
+                            wanted.name, now.type, wanted.type));
   }
-  row.options = now.options;
+  for (const auto& [key, value] : now.options) {
+    if (!world::kPortOptions.contains(key)) row.options[key] = value;  // may have been set on purpose
+  }
   update_switch_port(id, now, std::move(row));
   place_switch_port(*switch_id, id);
   return put_groups(id, wanted.groups);
@@ -121,8 +125,9 @@ void Planner::place_switch_port(const Id& switch_id, const Id& port) {
 Status Planner::put(const world::RemovePort& change) {
   const Id* id = model_.switch_ports.ours(change.name);
   if (id == nullptr) return {};
-  const std::string& type = model_.switch_ports.find(*id)->type;
-  if (!type.empty()) {
+  const SwitchPortRow& row = *model_.switch_ports.find(*id);
+  const std::string& type = row.type;
+  if (!type.empty() && !row.external_ids.contains(world::kVipId)) {
     return fail(ErrorCode::invalid,
                 fmt::format("OVN: Logical_Switch_Port {} has type {}; it is not a pod's port", change.name, type));
   }

@@ -21,6 +21,7 @@ inline constexpr const char* kRoute = "Logical_Router_Static_Route";
 inline constexpr const char* kPolicy = "Logical_Router_Policy";
 inline constexpr const char* kAcl = "ACL";
 inline constexpr const char* kDhcp = "DHCP_Options";
+inline constexpr const char* kAddressSet = "Address_Set";
 inline constexpr const char* kGroup = "Port_Group";
 
 template <typename Value>

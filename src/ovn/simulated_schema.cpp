@@ -16,6 +16,10 @@ const char kSimulatedSchema[] = R"schema(
     "options": {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}},
     "sb_cfg": {"type": {"key": "integer"}},
     "sb_cfg_timestamp": {"type": {"key": "integer"}}}, "maxRows": 1, "isRoot": true},
+  "Address_Set": {"columns": {
+    "addresses": {"type": {"key": "string", "min": 0, "max": "unlimited"}},
+    "external_ids": {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}},
+    "name": {"type": "string"}}, "indexes": [["name"]], "isRoot": true},
   "Logical_Switch": {"columns": {
     "external_ids": {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}},
     "name": {"type": "string"},

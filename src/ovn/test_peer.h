@@ -30,6 +30,7 @@ struct Peer {
         .on_router = [this](const auto& name, auto object) { note(routers, name, std::move(object)); },
         .on_switch = [this](const auto& name, auto object) { note(switches, name, std::move(object)); },
         .on_port = [this](const auto& name, auto object) { note(ports, name, std::move(object)); },
+        .on_address_set = [this](const auto& name, auto object) { note(address_sets, name, std::move(object)); },
     });
     loop.run_until_idle();
   }
@@ -72,6 +73,7 @@ struct Peer {
   std::map<std::string, LogicalRouter> routers;
   std::map<std::string, LogicalSwitch> switches;
   std::map<std::string, LogicalPort> ports;
+  std::map<std::string, AddressSet> address_sets;
 };
 
 }  // namespace berth::ovn

@@ -92,6 +92,11 @@ struct LogicalSwitch {
 
 inline constexpr const char* kSwitchOptions = "switch";
 
+// The options of a port that Berth sets or removes.
+inline const std::set<std::string> kPortOptions{"arp_proxy", "virtual-ip", "virtual-parents"};
+inline constexpr const char* kVirtualPort = "virtual";
+inline constexpr const char* kVipId = "berth-vip";  // in external_ids: the Vip that a port belongs to
+
 struct LogicalPort {
   std::string name;
   std::string switch_name;
@@ -102,7 +107,17 @@ struct LogicalPort {
   std::string dhcp_v4{};  // "": none; kSwitchOptions: those of its switch; anything else is somebody else's row
   std::string dhcp_v6{};
   std::map<std::string, Ids> groups{};  // port groups with external_ids subnet and node that it is a member of
+  std::string type{};                   // "": a pod, node or address; kVirtualPort: a Vip, whose parents answer for it
+  std::map<std::string, std::string> options{};  // those of kPortOptions; others on the same port are let be
   bool operator==(const LogicalPort&) const = default;
+};
+
+// Addresses under a name that ACLs and policies may use: $<name>.
+struct AddressSet {
+  std::string name;
+  std::set<std::string> addresses;  // addresses and CIDRs of one family
+  Ids external_ids;                 // ippool=<name>; vendor is added by src/ovn
+  bool operator==(const AddressSet&) const = default;
 };
 
 struct PutRouter {
@@ -123,8 +138,15 @@ struct PutPort {
 struct RemovePort {
   std::string name;
 };
+struct PutAddressSet {
+  AddressSet address_set;
+};
+struct RemoveAddressSet {
+  std::string name;
+};
 
 // One wish for the northbound database. All are idempotent: what is there already, or gone already, costs nothing.
-using OvnChange = std::variant<PutRouter, RemoveRouter, PutSwitch, RemoveSwitch, PutPort, RemovePort>;
+using OvnChange = std::variant<PutRouter, RemoveRouter, PutSwitch, RemoveSwitch, PutPort, RemovePort, PutAddressSet,
+                               RemoveAddressSet>;
 
 }  // namespace berth::world
