@@ -56,6 +56,9 @@ inline constexpr std::string_view kSubnetUidAnnotation = "berth.io/subnet-uid"; 
 inline constexpr std::string_view kCidrInForceAnnotation =
     "berth.io/cidr-in-force";  // Subnet: set while it differs from spec.cidrBlock
 
+inline constexpr std::string_view kIpsInForceAnnotation =
+    "berth.io/ips-in-force";  // IPPool: set while it differs from spec.ips
+
 // "ovn.kubernetes.io/cidr", "net1.ns1.ovn.kubernetes.io/cidr".
 [[nodiscard]] std::string annotation_key(std::string_view provider, std::string_view suffix);
 

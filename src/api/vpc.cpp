@@ -19,15 +19,4 @@ Vpc Vpc::parse(const JsonObject& object) {
   return vpc;
 }
 
-IpPool IpPool::parse(const JsonObject& object) {
-  IpPool pool;
-  pool.meta = ObjectMeta::parse(object);
-  pool.subnet = string_at(object, {"spec", "subnet"});
-  pool.namespaces = strings_at(object, {"spec", "namespaces"});
-  pool.ips = strings_at(object, {"spec", "ips"});
-  pool.conditions = parse_conditions(object);
-  if (const JsonObject* status = find_object(object, {"status"})) pool.status = *status;
-  return pool;
-}
-
 }  // namespace berth::api

@@ -25,16 +25,4 @@ struct Vpc {
   [[nodiscard]] static Vpc parse(const JsonObject& object);
 };
 
-// IPPool (kubeovn.io/v1): a part of a Subnet set aside by name.
-struct IpPool {
-  ObjectMeta meta;
-  std::string subnet;
-  std::vector<std::string> namespaces;
-  std::vector<std::string> ips;
-  std::vector<Condition> conditions;
-  JsonObject status;
-
-  [[nodiscard]] static IpPool parse(const JsonObject& object);
-};
-
 }  // namespace berth::api

@@ -147,6 +147,7 @@ class Decider {
     std::vector<std::string> waiting_for;
     std::set<WaitKey> wake = keys;
     std::vector<std::string> outside;  // ready or not, they do not contain what the pod asks for
+    prefer_pools(candidates);
     for (Candidate& candidate : candidates) {
       keys.insert({WaitKey::Kind::subnet, candidate.name});
       const std::string object = fmt::format("Subnet/{}", candidate.name);
@@ -199,6 +200,19 @@ class Decider {
                                     "annotation {} or the subnet",
                                     pod_.meta.key(), asked_for(), to_string(rule), api::join(outside, ", "),
                                     api::annotation_key(request_.provider, api::suffix::kIpAddress)));
+  }
+
+  // A namespace with IPPools draws from those alone: its other subnets do not count while it has one.
+  void prefer_pools(std::vector<Candidate>& candidates) {
+    if (candidates.size() < 2 || request_.pool || !request_.addresses.empty() || !request_.literal_pool.empty()) return;
+    const auto has_pool = [&](const Candidate& c) { return !world_.pools(pod_.meta.ns, c.name).empty(); };
+    if (std::ranges::none_of(candidates, has_pool)) return;
+    std::erase_if(candidates, [&](const Candidate& c) {
+      if (has_pool(c)) return false;
+      note(fmt::format("Subnet/{}", c.name), c.view ? c.view->object->meta.generation : 0,
+           fmt::format("passed over: namespace {} has IPPools in another subnet", pod_.meta.ns));
+      return true;
+    });
   }
 
   // Addresses, or just a family.
@@ -278,8 +292,15 @@ class Decider {
         return out;
       }
       bind.pool = pool->meta.name;
+      if (const auto problem = world_.pool_problem(bind.pool)) {
+        out.outcome = Wait{{{WaitKey::Kind::pool, bind.pool}, {WaitKey::Kind::room, subnet}},
+                           {},
+                           fmt::format("IPPool {}, which is not in force: {}", bind.pool, *problem)};
+        return out;
+      }
       if (!world_.has_room(subnet, request_.port, request_.only, bind.pool)) {
         room_wait("IPPool " + bind.pool, "add to its spec.ips");
+        std::get<Wait>(out.outcome).keys.insert({WaitKey::Kind::pool, bind.pool});
         return out;
       }
     } else if (bind.fixed.empty()) {
@@ -289,7 +310,14 @@ class Decider {
       });
       if (usable != pools.end()) bind.pool = (*usable)->meta.name;
       if (pools.empty() ? !world_.has_room(subnet, request_.port, request_.only, {}) : usable == pools.end()) {
-        if (pools.empty()) {
+        const auto bad = std::ranges::find_if(
+            pools, [&](const api::IpPool* pool) { return world_.pool_problem(pool->meta.name).has_value(); });
+        if (bad != pools.end()) {
+          out.outcome = Wait{{{WaitKey::Kind::room, subnet}, {WaitKey::Kind::pool, (*bad)->meta.name}},
+                             {},
+                             fmt::format("the IPPools of namespace {} in Subnet {}, which have no address: {}",
+                                         pod_.meta.ns, subnet, *world_.pool_problem((*bad)->meta.name))};
+        } else if (pools.empty()) {
           room_wait("Subnet " + subnet, "widen its spec.cidrBlock");
         } else {
           room_wait(fmt::format("the IPPools of namespace {} in Subnet {}", pod_.meta.ns, subnet),

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "api/ip_pool.h"
 #include "api/subnet.h"
 #include "api/vpc.h"
 #include "api/workload.h"
@@ -44,6 +45,8 @@ class Knowledge {
   // Pools in that subnet that list the namespace, by age, then name.
   [[nodiscard]] virtual std::vector<const api::IpPool*> pools(const std::string& ns,
                                                               const std::string& subnet) const = 0;
+  // Why none can be drawn from that pool, whatever its room; absent: it is in force.
+  [[nodiscard]] virtual std::optional<std::string> pool_problem(const std::string&) const { return std::nullopt; }
   // The oldest custom Vpc that lists the namespace; null: none.
   [[nodiscard]] virtual const api::Vpc* vpc_of(const std::string& ns) const = 0;
   // Subnets of a Vpc that say default: true, by age, then name.

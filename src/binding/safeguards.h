@@ -23,6 +23,8 @@ struct Safeguards {
   bool reserve_in_same_turn = true;        // a drawn address is taken before anything is written
   bool remove_port_first = true;           // the port goes before the IP object
   bool holder_keeps_range = true;          // an accepted CIDR is not displaced by a newcomer
+  bool pools_at_once = true;               // a new allocator knows the pools before anything is drawn from it
+  bool pool_finalizer_by_use = true;       // a deleted IPPool keeps its addresses while somebody holds one
   bool terminating_is_not_ready = true;    // a terminating Subnet takes no new pod
 };
 

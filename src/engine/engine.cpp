@@ -113,6 +113,10 @@ void Engine::connect_ovn() {
     world_.observe_port(name, std::move(port));
     schedule_turn();
   });
+  observer.on_address_set = guarded([this](const std::string& name, std::optional<world::AddressSet> address_set) {
+    world_.observe_address_set(name, std::move(address_set));
+    schedule_turn();
+  });
   northbound_.start(std::move(observer));
 }
 

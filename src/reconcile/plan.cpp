@@ -10,6 +10,8 @@ Plan reconcile(world::World& world, const world::Key& key, Random& random) {
       return reconcile_vpc(world, key.name);
     case world::KeyKind::subnet:
       return reconcile_subnet(world, key.name);
+    case world::KeyKind::ip_pool:
+      return reconcile_ip_pool(world, key.name);
     case world::KeyKind::namespace_:
       return reconcile_namespace(world, key.name);
     case world::KeyKind::node:

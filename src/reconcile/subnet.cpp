@@ -222,25 +222,9 @@ class SubnetReconciler {
     ipam::Config config{name_, plan.cidrs, plan.gateways, plan.excludes,
                         subnet_.is_ovn() ? router_mac(subnet_.effective_vpc(), name_) : net::Mac()};
     world_.configure_allocator(name_, config);
-    configure_pools();
     world_.set_subnet_state(name_, {true, "", plan});
     write_status({true, true, reason, ""});
     return std::move(plan_);
-  }
-
-  void configure_pools() {
-    ipam::Allocator* allocator = world_.allocator(name_);
-    for (const auto& [pool_name, pool] : world_.pools().all()) {
-      if (pool.subnet != name_ || pool.meta.deleting) {
-        if (allocator->has_pool(pool_name)) allocator->remove_pool(pool_name);
-        continue;
-      }
-      std::vector<net::Range> ranges;
-      for (const std::string& text : pool.ips) {
-        if (const auto range = net::Range::parse_with_cidr(text)) ranges.push_back(*range);
-      }
-      (void)allocator->set_pool(pool_name, ranges);
-    }
   }
 
   // Wrong or not possible yet. What is programmed stays in force and goes on serving.

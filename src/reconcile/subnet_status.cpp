@@ -21,7 +21,8 @@ void add_counters(const world::World& world, const api::Subnet& subnet, api::Jso
   family(net::Family::v6, "v6");
 }
 
-// Whether every field of the patch is stored already. Numbers are compared as the server stores them.
+}  // namespace
+
 bool says_already(const api::JsonObject& status, const api::JsonObject& patch) {
   for (const auto& [key, value] : patch) {
     const api::JsonValue* is = status.if_contains(key);
@@ -34,8 +35,6 @@ bool says_already(const api::JsonObject& status, const api::JsonObject& patch) {
   }
   return true;
 }
-
-}  // namespace
 
 api::JsonValue count_json(net::Uint128 count) {
   if (count <= (net::Uint128{1} << 53)) return static_cast<std::uint64_t>(count);

@@ -24,6 +24,9 @@ struct StatusWrite {
 // edge and then at most once a second; nothing if the stored status says it already.
 [[nodiscard]] StatusWrite subnet_status(world::World& world, const api::Subnet& subnet, const SubnetVerdict& verdict);
 
+// Whether every field of the patch is stored already. Numbers are compared as the server stores them.
+[[nodiscard]] bool says_already(const api::JsonObject& status, const api::JsonObject& patch);
+
 // A count as the API server stores it: an integer up to 2^53, beyond that the nearest double.
 [[nodiscard]] api::JsonValue count_json(net::Uint128 count);
 

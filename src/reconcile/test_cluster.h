@@ -214,6 +214,8 @@ class TestCluster {
   void apply(const world::RemoveSwitch& c) { world.observe_switch(c.name, std::nullopt); }
   void apply(const world::PutPort& c) { world.observe_port(c.port.name, c.port); }
   void apply(const world::RemovePort& c) { world.observe_port(c.name, std::nullopt); }
+  void apply(const world::PutAddressSet& c) { world.observe_address_set(c.address_set.name, c.address_set); }
+  void apply(const world::RemoveAddressSet& c) { world.observe_address_set(c.name, std::nullopt); }
 
   TimePoint now_{};
   std::uint64_t serial_ = 0;

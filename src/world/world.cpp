@@ -44,6 +44,8 @@ std::string to_string(const Key& key) {
       return "Vpc/" + key.name;
     case KeyKind::subnet:
       return "Subnet/" + key.name;
+    case KeyKind::ip_pool:
+      return "IPPool/" + key.name;
     case KeyKind::namespace_:
       return "Namespace/" + key.name;
     case KeyKind::node:
@@ -271,11 +273,14 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   if (ipam::Allocator* known = allocators_.find(subnet)) {
     if (!(known->config() == config)) {
       known->reconfigure(config);
+      configure_pools(subnet);
+      for (const std::string& pool : pools_in(subnet)) mark_dirty({KeyKind::ip_pool, pool});
       wake({binding::WaitKey::Kind::room, subnet});
     }
     return;
   }
   ipam::Allocator& fresh = allocators_.add(config);
+  if (settings_.safeguards.pools_at_once) configure_pools(subnet);
   if (!settings_.safeguards.adopt_on_start) return;
   const auto adopt = [&](const Key& key, const std::string& port, const std::string& pod_uid,
                          const std::vector<net::Address>& addresses, net::Mac mac) {
@@ -296,6 +301,12 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
     if (port.switch_name == subnet && key)
       adopt(*key, name, uid == port.external_ids.end() ? std::string() : uid->second, port.addresses, port.mac);
   }
+}
+
+void World::drop_allocator(const std::string& subnet) {
+  allocators_.remove(subnet);
+  pooled_.erase(subnet);
+  configure_pools(subnet);
 }
 
 std::vector<std::string> World::leases_of(const std::string& port) const {
@@ -326,7 +337,10 @@ bool World::set_displaced(const std::string& pod, const std::string& text) {
 
 void World::release(const std::string& subnet, const std::string& port) {
   ipam::Allocator* a = allocator(subnet);
-  if (a == nullptr || !a->release(port)) return;
+  if (a == nullptr) return;
+  const auto lease = a->find(port);
+  if (!lease || !a->release(port)) return;
+  mark_pools_with(subnet, lease->addresses());
   if (const auto it = reservation_of_.find(port); it != reservation_of_.end() && leases_of(port).empty()) {
     auto& of_key = reservations_[it->second.key];
     of_key.erase(port);
@@ -368,6 +382,8 @@ void World::mark_all_dirty() {
   for (const auto& [name, router] : routers_) mark_dirty({KeyKind::vpc, name});
   for (const auto& [name, s] : subnets_.all()) mark_dirty({KeyKind::subnet, name});
   for (const auto& [name, s] : switches_) mark_dirty({KeyKind::subnet, name});
+  for (const auto& [name, pool] : pools_.all()) mark_dirty({KeyKind::ip_pool, name});
+  for (const auto& [name, set] : address_sets_) mark_pool_of(set);
   for (const auto& [name, ns] : namespaces_.all()) mark_dirty({KeyKind::namespace_, name});
   for (const auto& [name, node] : nodes_.all()) mark_dirty({KeyKind::node, name});
   for (const auto& [name, pod] : pods_.all()) mark_dirty({KeyKind::pod, name});

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "api/ip.h"
+#include "api/ip_pool.h"
 #include "api/resource.h"
 #include "api/subnet.h"
 #include "api/vpc.h"
@@ -44,6 +45,14 @@ struct SubnetState {
   std::string unready;                      // why not, for people
   std::optional<api::SubnetPlan> in_force;  // what the allocator and OVN follow; absent: nothing is programmed
   bool operator==(const SubnetState&) const = default;
+};
+
+// What is in force of an IPPool, from the texts of all pools of its subnet (world_pools.cpp).
+struct PoolState {
+  std::vector<net::Range> in_force;  // set aside in the allocator; empty: nothing is
+  std::int64_t generation = 0;       // whose text is in force, or was refused
+  std::string problem;               // why the text is not in force; empty: it is
+  bool operator==(const PoolState&) const = default;
 };
 
 // Counted for metrics; the three of the promise are asserted by tests.
@@ -106,6 +115,8 @@ class World final : public binding::Knowledge {
   void observe_router(const std::string& name, std::optional<LogicalRouter> router);
   void observe_switch(const std::string& name, std::optional<LogicalSwitch> logical_switch);
   void observe_port(const std::string& name, std::optional<LogicalPort> port);
+  void observe_address_set(const std::string& name, std::optional<AddressSet> address_set);
+  [[nodiscard]] const std::map<std::string, AddressSet>& address_sets() const { return address_sets_; }
   [[nodiscard]] const std::map<std::string, LogicalRouter>& routers() const { return routers_; }
   [[nodiscard]] const std::map<std::string, LogicalSwitch>& switches() const { return switches_; }
   [[nodiscard]] const std::map<std::string, LogicalPort>& ports() const { return ports_; }
@@ -125,7 +136,13 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const ipam::Allocator* allocator(const std::string& subnet) const;
   // Creates or reconfigures it; a new one takes note of everything known to be held (IP objects first, then ports).
   void configure_allocator(const std::string& subnet, const ipam::Config& config);
-  void drop_allocator(const std::string& subnet) { allocators_.remove(subnet); }
+  void drop_allocator(const std::string& subnet);
+  // Gives the pools of a subnet their ranges, in its allocator, in the same turn in which a text or the subnet changes:
+  // nobody is given in between what a pool keeps. Who holds a range keeps it; among newcomers (an edit is one too) age,
+  // then name. A text that is refused leaves in force what was.
+  void configure_pools(const std::string& subnet);
+  [[nodiscard]] const PoolState& pool_state(const std::string& pool) const;
+  [[nodiscard]] const std::set<std::string>& pools_in(const std::string& subnet) const;
   // Subnets in which this port name holds a lease.
   [[nodiscard]] std::vector<std::string> leases_of(const std::string& port) const;
   // Remembers for whom a lease was drawn, before anything outside says so, and after nothing does any more. The UID is
@@ -182,6 +199,7 @@ class World final : public binding::Knowledge {
   [[nodiscard]] std::vector<binding::SubnetView> claimants(const std::string& ns) const override;
   [[nodiscard]] std::vector<binding::SubnetView> of_provider(const std::string& provider) const override;
   [[nodiscard]] std::vector<const api::IpPool*> pools(const std::string& ns, const std::string& subnet) const override;
+  [[nodiscard]] std::optional<std::string> pool_problem(const std::string& pool) const override;
   [[nodiscard]] const api::Vpc* vpc_of(const std::string& ns) const override;
   [[nodiscard]] std::vector<binding::SubnetView> defaults_of(const std::string& vpc) const override;
   [[nodiscard]] bool has_room(const std::string& subnet, const std::string& port, std::optional<net::Family> only,
@@ -203,6 +221,9 @@ class World final : public binding::Knowledge {
   void reserve_as_written(const api::Ip& ip);
   void on_pool(const std::optional<api::IpPool>& before, const api::IpPool* after);
   void on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after);
+  // Addresses were taken or given back: the pools that have them have other numbers now.
+  void mark_pools_with(const std::string& subnet, const std::vector<net::Address>& addresses);
+  void mark_pool_of(const AddressSet& address_set);
   void namespace_binding_changed(const std::string& ns);
   void update_claims(const std::string& subnet, const api::Subnet* after);
   void set_claim(const std::string& ns, const std::string& subnet, bool claims);
@@ -250,10 +271,18 @@ class World final : public binding::Knowledge {
   std::map<std::string, LogicalRouter> routers_;
   std::map<std::string, LogicalSwitch> switches_;
   std::map<std::string, LogicalPort> ports_;
+  std::map<std::string, AddressSet> address_sets_;
   std::map<std::string, SubnetState> subnet_states_;
   std::map<std::string, std::set<net::Cidr>> ranges_ever_;
   std::map<std::string, std::vector<net::Cidr>> switches_under_way_;
   ipam::Registry allocators_;
+  struct PooledRange {
+    net::Address last;
+    std::string pool;
+  };
+  std::map<std::string, std::map<net::Address, PooledRange>> pooled_;  // subnet -> first address; as in the allocator
+  std::map<std::string, std::set<std::string>> pools_by_subnet_;
+  std::map<std::string, PoolState> pool_states_;
   WaitingIndex waiting_;
 
   std::uint64_t sequence_ = 0;                       // orders "pod seen" against "read begun"

@@ -82,6 +82,7 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
     if (of_key.empty()) ips_by_key_.erase(key);
     mark_dirty(key);
     mark_dirty({KeyKind::subnet, before->subnet});
+    mark_pools_with(before->subnet, before->addresses);
   }
   if (after != nullptr) {
     const Key key = key_of(*after);
@@ -96,6 +97,7 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
     if (before && after->claimed() && before->container_id != after->container_id) to_audit_.insert(after->meta.name);
     mark_dirty(key);
     mark_dirty({KeyKind::subnet, after->subnet});
+    mark_pools_with(after->subnet, after->addresses);
   }
 }
 
@@ -112,16 +114,6 @@ void World::reserve_as_written(const api::Ip& ip) {
   lease.mac = ip.mac;
   for (const net::Address& address : ip.addresses) (address.is_v4() ? lease.v4 : lease.v6) = address;
   if (!a->adopt(ip.meta.name, lease)) ++counters.quarantined;
-}
-
-void World::on_pool(const std::optional<api::IpPool>& before, const api::IpPool* after) {
-  const api::IpPool& pool = after != nullptr ? *after : *before;
-  wake({WaitKey::Kind::pool, pool.meta.name});
-  for (const api::IpPool* p : {before ? &*before : nullptr, after}) {
-    if (p == nullptr) continue;
-    mark_dirty({KeyKind::subnet, p->subnet});
-    for (const std::string& ns : p->namespaces) namespace_binding_changed(ns);
-  }
 }
 
 void World::on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after) {
