@@ -27,7 +27,8 @@ Strings index_names(const GroupRow& row) {
 
 Strings index_names(const SwitchPortRow& row) {
   Strings out{row.name};
-  const auto vip = row.type == "virtual" && !row.external_ids.contains(world::kVipId) ? row.name.rfind("-vip-") : std::string::npos;
+  const auto vip =
+      row.type == "virtual" && !row.external_ids.contains(world::kVipId) ? row.name.rfind("-vip-") : std::string::npos;
   if (vip != std::string::npos) out.insert(virtual_key(row.name.substr(0, vip)));
   if (row.type != "router") return out;
   for (auto dash = row.name.find('-'); dash != std::string::npos; dash = row.name.find('-', dash + 1)) {

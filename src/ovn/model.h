@@ -253,7 +253,8 @@ struct Model {
 // Without the switch, but with rows that belong to it: one with exists=false.
 // A join of which a half is missing or wrong is shown without networks, so that it equals no wish.
 [[nodiscard]] std::optional<world::LogicalSwitch> observe_switch(const Model& model, const std::string& name);
-// Ports of type "", and Vips' of type "virtual", that hang on a switch. Addresses that are not "MAC IP…" are shown as none.
+// Ports of type "", and Vips' of type "virtual", that hang on a switch. Addresses that are not "MAC IP…" are shown as
+// none.
 [[nodiscard]] std::optional<world::LogicalPort> observe_port(const Model& model, const std::string& name);
 [[nodiscard]] std::optional<world::AddressSet> observe_address_set(const Model& model, const std::string& name);
 

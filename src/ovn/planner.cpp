@@ -213,9 +213,9 @@ Status Planner::put(const world::PutAddressSet& change) {
   const auto& existing = model_.address_sets.named(wanted.name);
   if (existing.empty()) {
     transaction_.guard(key_of(kAddressSet, row.name), kAddressSet, clause("name", row.name), {});
-    const Id id = transaction_.insert(kAddressSet, {{"name", row.name},
-                                                    {"addresses", set_json(row.addresses)},
-                                                    {"external_ids", map_json(row.external_ids)}});
+    const Id id = transaction_.insert(
+        kAddressSet,
+        {{"name", row.name}, {"addresses", set_json(row.addresses)}, {"external_ids", map_json(row.external_ids)}});
     model_.address_sets.put(id, std::move(row));
     return {};
   }
