@@ -5,7 +5,18 @@
 namespace berth::reconcile {
 namespace {
 
-void describe(const world::World& world, const Granted& granted, std::map<std::string, std::string>& out) {
+// A pod that is wired keeps the range and gateway that it was wired with, whatever its Subnet says since.
+bool is_settled(const api::Pod& pod, const Granted& granted) {
+  const auto said = [&](std::string_view suffix) {
+    return pod.meta.annotation(api::annotation_key(granted.provider, suffix));
+  };
+  return granted.ip.claimed() && said(api::suffix::kAllocated) == "true" && said(api::suffix::kCidr) &&
+         said(api::suffix::kGateway) && said(api::suffix::kLogicalSwitch) == granted.ip.subnet &&
+         said(api::suffix::kIpAddress) == api::to_string(granted.ip.addresses);
+}
+
+void describe(const world::World& world, const api::Pod& pod, const Granted& granted,
+              std::map<std::string, std::string>& out) {
   const auto set = [&](std::string_view suffix, std::string value) {
     out[api::annotation_key(granted.provider, suffix)] = std::move(value);
   };
@@ -13,7 +24,10 @@ void describe(const world::World& world, const Granted& granted, std::map<std::s
   const world::SubnetState& state = world.subnet_state(granted.ip.subnet);
   set(api::suffix::kIpAddress, api::to_string(granted.ip.addresses));
   set(api::suffix::kMacAddress, granted.ip.mac.to_string());
-  if (state.in_force) {
+  if (is_settled(pod, granted)) {
+    for (const auto suffix : {api::suffix::kCidr, api::suffix::kGateway})
+      set(suffix, *pod.meta.annotation(api::annotation_key(granted.provider, suffix)));
+  } else if (state.in_force) {
     std::vector<net::Cidr> cidrs;
     std::vector<net::Address> gateways;
     for (const net::Address& a : granted.ip.addresses) {
@@ -41,7 +55,7 @@ api::JsonObject announcement(const world::World& world, const api::Pod& pod, con
   api::BindingRecord record;
   record.pod_uid = pod.meta.uid;
   for (const Granted& granted : grants) {
-    describe(world, granted, wanted);
+    describe(world, pod, granted, wanted);
     record.networks[granted.provider] = {granted.ip.rule, granted.ip.subnet, granted.ip.subnet_uid};
   }
   for (const auto& [key, value] : wanted) {

@@ -102,9 +102,10 @@ class LivePod {
     return ip.owner == owner_of(pod_) && ip.pod_uid == pod_.meta.uid;
   }
 
-  // A running pod whose IP object was deleted: what it runs with is what it gets again, as its own record says it.
+  // A wired pod whose IP object was deleted: what it runs with is what it gets again, as its own record says it.
   [[nodiscard]] std::optional<api::Ip> lost_object(const NetworkRequest& request) const {
-    if (pod_.pod_ips.empty() && !pod_.container_started) return std::nullopt;
+    const bool claimed = world_.claim_of(pod_.meta.uid, request.port) != nullptr;
+    if (pod_.pod_ips.empty() && !pod_.container_started && !claimed) return std::nullopt;
     const auto record = api::own_record(pod_.meta);
     if (!record || !record->networks.contains(request.provider)) return std::nullopt;
     const auto& network = record->networks.at(request.provider);
@@ -167,7 +168,11 @@ class LivePod {
       if (!same && wired) report_displaced(ip, decision);
       return keep(request, ip);
     }
-    if (bind == nullptr && !outranked(ip, decision)) return keep(request, ip);
+    if (bind == nullptr && !outranked(ip, decision)) {
+      if (const binding::Wait* wait = decision.wait(); wait != nullptr && wait->until)
+        plan_.wake_no_later_than(*wait->until);
+      return keep(request, ip);
+    }
     ++world_.counters.wrong_subnet_prevented;
     if (bind != nullptr) {
       ++world_.counters.rebound;
@@ -187,10 +192,11 @@ class LivePod {
   }
 
   // Whether a binding that the pod does not use yet must be taken away although nothing can replace it: its subnet is
-  // going or gone, or a rule of higher rank now speaks. A subnet that is merely unready for a while keeps its pods.
+  // going or gone, or does not contain it any more, or a rule of higher rank now speaks. A subnet that is merely unready for a while keeps its pods.
   [[nodiscard]] bool outranked(const api::Ip& ip, const Decision& decision) const {
     const api::Subnet* subnet = world_.subnets().find(ip.subnet);
     if (subnet == nullptr || subnet->meta.deleting || subnet->meta.uid != ip.subnet_uid) return true;
+    if (!lies_in_force(ip)) return true;
     const auto rule = binding::rule_from(ip.rule);
     return decision.refuse() != nullptr || (rule && decision.rule < *rule && decision.rule != binding::Rule::settling);
   }
@@ -342,12 +348,18 @@ class LivePod {
   // policy (reconcile/correction) is what will repair them; until it exists they are counted and shown.
   void report_displaced(const api::Ip& ip, const Decision& decision) {
     const binding::Bind* bind = decision.bind();
-    if (bind == nullptr) return;
+    const bool moved = bind != nullptr && (bind->subnet != ip.subnet || bind->subnet_uid != ip.subnet_uid);
+    if (!moved && lies_in_force(ip)) return;
     const auto rule = binding::rule_from(ip.rule);
-    const bool misplaced = rule && binding::is_fallback(*rule) && decision.rule < *rule;
-    std::string text = fmt::format(
-        "runs with {} of Subnet {} (rule {}), but is now bound to Subnet {} by rule {}; delete the pod to move it",
-        api::to_string(ip.addresses), ip.subnet, ip.rule, bind->subnet, binding::to_string(decision.rule));
+    const bool misplaced = moved && rule && binding::is_fallback(*rule) && decision.rule < *rule;
+    std::string text =
+        !moved ? fmt::format(
+                     "runs with {}, outside the range of Subnet {} since that was changed; delete the pod to move it",
+                     api::to_string(ip.addresses), ip.subnet)
+               : fmt::format(
+                     "runs with {} of Subnet {} (rule {}), but is now bound to Subnet {} by rule {}; delete the pod to "
+                     "move it",
+                     api::to_string(ip.addresses), ip.subnet, ip.rule, bind->subnet, binding::to_string(decision.rule));
     if (!world_.set_displaced(pod_.meta.key(), text)) return;
     plan_.events.push_back(event_on(pod_, true, misplaced ? "Misplaced" : "Outdated", std::move(text)));
     if (misplaced) ++world_.counters.misplaced;

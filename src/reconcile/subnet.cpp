@@ -4,6 +4,7 @@
 
 #include "api/annotations.h"
 #include "reconcile/plan.h"
+#include "reconcile/subnet_range.h"
 #include "reconcile/subnet_status.h"
 #include "reconcile/writes.h"
 
@@ -15,32 +16,16 @@ net::Mac router_mac(const std::string& router, const std::string& subnet) {
   return net::Mac::derived_from(router + "-" + subnet);
 }
 
-world::LogicalSwitch wanted_switch(const api::Subnet& subnet, const api::SubnetPlan& plan) {
+world::LogicalSwitch wanted_switch(const api::Subnet& subnet, const api::SubnetPlan& plan,
+                                   const std::vector<ProgrammedRange>& retiring) {
   world::LogicalSwitch out;
   out.name = subnet.meta.name;
   if (subnet.vlan.empty()) {
     out.router = subnet.effective_vpc();
     out.router_mac = router_mac(out.router, out.name);
-    for (std::size_t i = 0; i < plan.cidrs.size(); ++i)
-      out.networks.push_back(net::with_prefix(plan.gateways[i], plan.cidrs[i]));
+    out.networks = networks_of(plan, retiring);
   }
   return out;
-}
-
-// What OVN was programmed with, read back: "10.16.0.1/16" gives gateway and CIDR. After a restart this is how Berth
-// knows which range a subnet holds.
-std::optional<api::SubnetPlan> programmed(const world::World& world, const std::string& name) {
-  const auto it = world.switches().find(name);
-  if (it == world.switches().end() || it->second.networks.empty()) return std::nullopt;
-  api::SubnetPlan plan;
-  for (const std::string& network : it->second.networks) {
-    const auto cidr = net::Cidr::parse(network);
-    const auto gateway = net::Address::parse(network.substr(0, network.find('/')));
-    if (!cidr || !gateway) return std::nullopt;
-    plan.cidrs.push_back(*cidr);
-    plan.gateways.push_back(*gateway);
-  }
-  return plan;
 }
 
 bool overlap(const std::vector<net::Cidr>& a, const std::vector<net::Cidr>& b) {
@@ -51,7 +36,7 @@ bool overlap(const std::vector<net::Cidr>& a, const std::vector<net::Cidr>& b) {
 // The range that a subnet holds: programmed, or about to be (its transaction is under way).
 std::vector<net::Cidr> held_by(const world::World& world, const std::string& name) {
   std::vector<net::Cidr> out;
-  if (const auto is = programmed(world, name)) out = is->cidrs;
+  for (const ProgrammedRange& range : programmed_ranges(world, name)) out.push_back(range.cidr);
   const auto& coming = world.switch_under_way(name);
   out.insert(out.end(), coming.begin(), coming.end());
   return out;
@@ -69,8 +54,11 @@ bool is_beaten(const world::World& world, const api::Subnet& subnet, const std::
 // Invariant 9: what holds a range keeps it; among newcomers (an edit is one too) age, then name.
 std::optional<std::string> loses_against(const world::World& world, const api::Subnet& subnet,
                                          const api::SubnetPlan& plan) {
-  const auto mine = programmed(world, subnet.meta.name);
-  if (mine && mine->cidrs == plan.cidrs) return std::nullopt;
+  const auto mine = programmed_ranges(world, subnet.meta.name);
+  const bool holds_it = std::ranges::all_of(plan.cidrs, [&](const net::Cidr& cidr) {
+    return std::ranges::find(mine, cidr, &ProgrammedRange::cidr) != mine.end();
+  });
+  if (holds_it) return std::nullopt;
   for (const api::Subnet* other : world.subnets_of_vpc(subnet.effective_vpc())) {
     if (other->meta.name == subnet.meta.name || other->vlan != subnet.vlan) continue;
     const auto theirs = held_by(world, other->meta.name);
@@ -138,8 +126,8 @@ class SubnetReconciler {
     api::JsonObject body;
     if (api::JsonObject spec = api::normalisation_patch(subnet_, *plan); !spec.empty()) body["spec"] = std::move(spec);
     if (!subnet_.meta.has_finalizer(api::kFinalizer)) add_finalizer(body, subnet_.meta);
-    if (subnet_.meta.annotation(api::kCidrInForceAnnotation) && programmed(world_, name_) &&
-        programmed(world_, name_)->cidrs == plan->cidrs) {
+    if (const auto is = plan_in_force(world_, subnet_);
+        subnet_.meta.annotation(api::kCidrInForceAnnotation) && is && is->cidrs == plan->cidrs) {
       announce_in_force(body, nullptr);
     }
     if (!body.empty()) {
@@ -157,7 +145,8 @@ class SubnetReconciler {
                                   exists ? "is not ready" : "does not exist",
                                   exists ? "it is being set up or deleted" : "create it, or correct the name"));
     }
-    world::LogicalSwitch wanted = wanted_switch(subnet_, *plan);
+    const auto retiring = retiring_ranges(world_, name_, *plan);
+    world::LogicalSwitch wanted = wanted_switch(subnet_, *plan, retiring);
     const auto observed = world_.switches().find(name_);
     if (observed == world_.switches().end() || !(observed->second == wanted)) {
       if (observed == world_.switches().end()) not_ready("its logical switch is being made");
@@ -166,6 +155,7 @@ class SubnetReconciler {
       world_.note_switch_under_way(name_, plan->cidrs);
       return std::move(plan_);
     }
+    for (const ProgrammedRange& range : retiring) retiring_.push_back(range.cidr);
     return in_force(*plan, subnet_.private_ ? "SetPrivateLogicalSwitchSuccess" : "ResetLogicalSwitchAclSuccess");
   }
 
@@ -192,7 +182,7 @@ class SubnetReconciler {
 
   // An edit must not make a gateway, network or broadcast address of what a pod holds.
   [[nodiscard]] std::optional<std::string> takes_from_pods(const api::SubnetPlan& plan) const {
-    const auto mine = programmed(world_, name_);
+    const auto mine = plan_in_force(world_, subnet_);
     if (mine && mine->cidrs == plan.cidrs && mine->gateways == plan.gateways) return std::nullopt;
     for (const net::Address& address : never_given(plan)) {
       const auto holder = holder_of(world_, name_, address);
@@ -222,20 +212,20 @@ class SubnetReconciler {
     ipam::Config config{name_, plan.cidrs, plan.gateways, plan.excludes,
                         subnet_.is_ovn() ? router_mac(subnet_.effective_vpc(), name_) : net::Mac()};
     world_.configure_allocator(name_, config);
-    world_.set_subnet_state(name_, {true, "", plan});
-    write_status({true, true, reason, ""});
+    world_.set_subnet_state(name_, {true, "", plan, retiring_});
+    write_status({true, true, reason, retiring_.empty() ? "" : retirement(world_, name_, plan, retiring_)});
     return std::move(plan_);
   }
 
   // Wrong or not possible yet. What is programmed stays in force and goes on serving.
   Plan stand_by(const std::string& reason, const std::string& message) {
-    const auto before = programmed(world_, name_);
+    const auto before = plan_in_force(world_, subnet_);
     if (before && world_.vpc_ready(subnet_.effective_vpc())) {
       api::SubnetPlan old = *before;
       if (const auto& known = world_.subnet_state(name_).in_force; known && known->cidrs == old.cidrs) old = *known;
       world_.configure_allocator(
           name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(subnet_.effective_vpc(), name_)});
-      world_.set_subnet_state(name_, {true, "", old});
+      world_.set_subnet_state(name_, {true, "", old, world_.subnet_state(name_).retiring});
       if (const std::string text = api::to_string(old.cidrs); subnet_.cidr_in_force() != text) {
         api::JsonObject body;
         announce_in_force(body, api::JsonValue(text));
@@ -304,6 +294,7 @@ class SubnetReconciler {
   world::World& world_;
   const api::Subnet& subnet_;
   const std::string& name_;
+  std::vector<net::Cidr> retiring_;
   Plan plan_;
 };
 

@@ -28,6 +28,14 @@ class SubnetTest : public testing::Test {
                                 : std::map<std::string, std::string>{{"ovn.kubernetes.io/ip_address", address}});
     cluster.settle();
   }
+  // A pod that runs: the agent has claimed its IP object, and the kubelet has told its address.
+  void run(const std::string& name, const std::string& address = "") {
+    pod(name, address);
+    cluster.edit(Kind::ip, "", name + ".shop", {{"spec", {{"containerID", "sandbox"}}}});
+    cluster.edit(Kind::pod, "shop", name,
+                 {{"status", {{"podIPs", api::JsonArray{api::JsonObject{{"ip", cluster.address("shop", name)}}}}}}});
+    cluster.settle();
+  }
   std::string ready() const { return cluster.condition(Kind::subnet, "", "web", "Ready"); }
   std::string networks() const {
     std::string out;
@@ -66,6 +74,56 @@ TEST_F(SubnetTest, AnEditThatMakesABroadcastAddressOfAPodsAddressLoses) {
   EXPECT_NE(ready().find("10.66.0.255 would be the range's network or broadcast address, but IP a.shop holds it"),
             std::string::npos)
       << ready();
+}
+
+TEST_F(SubnetTest, AReplacedRangeStaysRoutedUntilItsLastPodGoes) {
+  run("a");
+  edit({{"cidrBlock", "10.77.0.0/24"}, {"gateway", "10.77.0.1"}, {"excludeIps", api::JsonArray{}}});
+  EXPECT_EQ(networks(), "10.66.0.1/24 10.77.0.1/24 ");
+  EXPECT_EQ(ready(),
+            "True ResetLogicalSwitchAclSuccess: Subnet web: 10.66.0.0/24 stays programmed for 1 addresses outside "
+            "10.77.0.0/24 (first: IP a.shop), until those pods are deleted");
+  EXPECT_EQ(cluster.address("shop", "a"), "10.66.0.2");
+  EXPECT_EQ(cluster.text(Kind::pod, "shop", "a", {"metadata", "annotations", "ovn.kubernetes.io/gateway"}), "10.66.0.1")
+      << "what the pod was wired with";
+  EXPECT_EQ(cluster.events_of("a", "Outdated").size(), 1U);
+  pod("b");
+  EXPECT_EQ(cluster.address("shop", "b"), "10.77.0.2");
+
+  // Nobody else may have the old range while a pod lives in it.
+  cluster.subnet("other", {{"cidrBlock", "10.66.0.0/25"}});
+  cluster.settle();
+  EXPECT_NE(cluster.condition(Kind::subnet, "", "other", "Ready").find("overlaps Subnet web"), std::string::npos)
+      << cluster.condition(Kind::subnet, "", "other", "Ready");
+
+  cluster.remove(Kind::pod, "shop", "a");
+  cluster.settle();
+  EXPECT_EQ(networks(), "10.77.0.1/24 ");
+  EXPECT_EQ(ready(), "True ResetLogicalSwitchAclSuccess: ");
+  EXPECT_TRUE(cluster.condition(Kind::subnet, "", "other", "Ready").starts_with("True "));
+}
+
+TEST_F(SubnetTest, AShrunkRangeKeepsThePodsOutsideReachable) {
+  pod("a", "10.66.0.50");
+  edit({{"cidrBlock", "10.66.0.0/27"}});
+  EXPECT_EQ(cluster.find(Kind::ip, "", "a.shop"), nullptr) << "not wired yet: it is refused what it asks for";
+  EXPECT_EQ(networks(), "10.66.0.1/27 ");
+  run("b", "10.66.0.30");
+  edit({{"cidrBlock", "10.66.0.0/28"}});
+  EXPECT_EQ(networks(), "10.66.0.1/27 10.66.0.1/28 ");
+  EXPECT_NE(cluster.find(Kind::ip, "", "b.shop"), nullptr);
+}
+
+TEST_F(SubnetTest, AMovedGatewayAnswersOnThereAsLongAsPodsUseIt) {
+  run("a");
+  edit({{"gateway", "10.66.0.254"}});
+  EXPECT_EQ(networks(), "10.66.0.1/24 10.66.0.254/24 ");
+  run("b");
+  EXPECT_EQ(cluster.text(Kind::pod, "shop", "b", {"metadata", "annotations", "ovn.kubernetes.io/gateway"}),
+            "10.66.0.254");
+  cluster.remove(Kind::pod, "shop", "a");
+  cluster.settle();
+  EXPECT_EQ(networks(), "10.66.0.254/24 ");
 }
 
 TEST_F(SubnetTest, ASubnetMayNotLieInTheRangeOfServices) {

@@ -19,7 +19,10 @@ world::LogicalRouter wanted_router(const world::World& world, const api::Vpc& vp
   for (const api::Subnet* subnet : world.subnets_of_vpc(vpc.meta.name)) {
     const auto& plan = world.subnet_state(subnet->meta.name).in_force;
     if (!plan || !subnet->vlan.empty() || subnet->meta.deleting) continue;
-    for (const net::Cidr& cidr : plan->cidrs) {
+    std::vector<net::Cidr> cidrs = plan->cidrs;
+    const auto& retiring = world.subnet_state(subnet->meta.name).retiring;
+    cidrs.insert(cidrs.end(), retiring.begin(), retiring.end());
+    for (const net::Cidr& cidr : cidrs) {
       router.policies.insert({kSubnetPolicyPriority,
                               fmt::format("{}.dst == {}", family_name(cidr.family()), cidr.to_string()),
                               "allow",

@@ -291,6 +291,7 @@ class Simulation {
       if (pod.meta.deleting || nodes_.wired().contains(pod.meta.uid)) continue;
       const world::Waiting* waiting = leader_->engine().world().waiting().find(pod.meta.key());
       if (waiting == nullptr) {
+        trace("at rest: " + boost::json::serialize(*object));
         oracle_.fail(fmt::format("pod {} is neither wired nor waiting", pod.meta.key()));
       } else if (scenario_.must_be_wired.contains(pod.meta.key())) {
         oracle_.fail(

@@ -44,6 +44,7 @@ struct SubnetState {
   bool ready = false;
   std::string unready;                      // why not, for people
   std::optional<api::SubnetPlan> in_force;  // what the allocator and OVN follow; absent: nothing is programmed
+  std::vector<net::Cidr> retiring{};        // older ranges that pods still use: routed, but not given any more
   bool operator==(const SubnetState&) const = default;
 };
 

@@ -221,17 +221,26 @@ void World::observe_router(const std::string& name, std::optional<LogicalRouter>
 }
 
 void World::observe_switch(const std::string& name, std::optional<LogicalSwitch> logical_switch) {
-  if (const auto it = switches_.find(name); it != switches_.end()) mark_dirty({KeyKind::vpc, it->second.router});
+  bool range_freed = false;
+  if (const auto it = switches_.find(name); it != switches_.end()) {
+    mark_dirty({KeyKind::vpc, it->second.router});
+    range_freed = !logical_switch || std::ranges::any_of(it->second.networks, [&](const std::string& network) {
+      return std::ranges::find(logical_switch->networks, network) == logical_switch->networks.end();
+    });
+  }
   if (logical_switch) {
     switches_[name] = std::move(*logical_switch);
   } else {
     switches_.erase(name);
-    // A range became free.
-    for (const auto& [other, object] : subnets_.all()) {
-      if (!subnet_state(other).ready) mark_dirty({KeyKind::subnet, other});
-    }
   }
   mark_dirty({KeyKind::subnet, name});
+  if (!range_freed) return;
+  // For those that lost against it, with their first range or with an edit.
+  for (const auto& [other, object] : subnets_.all()) {
+    const SubnetState& state = subnet_state(other);
+    const bool satisfied = state.ready && state.in_force && object.cidr_block == api::to_string(state.in_force->cidrs);
+    if (!satisfied) mark_dirty({KeyKind::subnet, other});
+  }
 }
 
 void World::observe_port(const std::string& name, std::optional<LogicalPort> port) {
