@@ -169,9 +169,9 @@ class LivePod {
       return keep(request, ip);
     }
     if (bind == nullptr && !outranked(ip, decision)) {
-      if (const binding::Wait* wait = decision.wait(); wait != nullptr && wait->until)
-        plan_.wake_no_later_than(*wait->until);
-      return keep(request, ip);
+      note_wait(decision);
+      (void)keep(request, ip);  // not announced, or announced and not confirmed, until it can be had again
+      return false;
     }
     ++world_.counters.wrong_subnet_prevented;
     if (bind != nullptr) {
@@ -192,7 +192,8 @@ class LivePod {
   }
 
   // Whether a binding that the pod does not use yet must be taken away although nothing can replace it: its subnet is
-  // going or gone, or does not contain it any more, or a rule of higher rank now speaks. A subnet that is merely unready for a while keeps its pods.
+  // going or gone, or does not contain it any more, or a rule of higher rank now speaks. A subnet that is merely
+  // unready for a while keeps its pods.
   [[nodiscard]] bool outranked(const api::Ip& ip, const Decision& decision) const {
     const api::Subnet* subnet = world_.subnets().find(ip.subnet);
     if (subnet == nullptr || subnet->meta.deleting || subnet->meta.uid != ip.subnet_uid) return true;

@@ -16,6 +16,7 @@ struct FaultRates {
   double request_lost = 0;       // an API request never arrives: unavailable
   double reply_lost = 0;         // it is carried out, but the reply is lost: unavailable
   double watch_dropped = 0;      // after an event, the watch ends
+  double watch_stalled = 0;      // an event, and all after it on that watch, come seconds late
   double event_repeated = 0;     // an event is delivered twice
   double history_forgotten = 0;  // after a watch ended, the server has forgotten its version: 410
   double list_incomplete = 0;    // a list of pods lacks one that is there
@@ -45,6 +46,12 @@ class Faults {
     const std::uint64_t limit =
         static_cast<std::uint64_t>(rates_.slowest.count()) * (roll("very slow message", rates_.very_slow) ? 40 : 1);
     return Duration(static_cast<Duration::rep>(random_() % (limit + 1)));
+  }
+
+  // How long a watch stands still: mostly not at all, else longer than a Namespace takes to settle.
+  Duration stall() {
+    if (!roll("watch stalled", rates_.watch_stalled)) return Duration::zero();
+    return std::chrono::milliseconds(1000 + random_() % 9000);
   }
 
   void count(const std::string& name) { ++occurred_[name]; }

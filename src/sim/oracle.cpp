@@ -176,6 +176,7 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
   // A default then: was it right to take it?
   if (ns_truth->second.always_expected)
     fail(fmt::format("{}: namespace {} has expected another subnet since it was created", who, ns));
+  if (wired.at < ns_truth->second.created + settle_) fail(fmt::format("{}: namespace {} has not settled yet", who, ns));
   for (const auto& [uid, other] : subnets_) {
     const auto claim = other.claims.find(ns);
     if (other.deleting || claim == other.claims.end()) continue;

@@ -26,7 +26,9 @@ class Builder {
 
   Scenario build() {
     out_.length = std::chrono::seconds(10 + below(30));
-    spread_ = below(3) == 0 ? Duration(std::chrono::milliseconds(50)) : Duration(out_.length / 2);
+    // All at once; within the time that a Namespace takes to settle, as a chart does; or over a long time.
+    const Duration spreads[] = {std::chrono::milliseconds(50), std::chrono::milliseconds(3500), out_.length / 2};
+    spread_ = spreads[below(3)];
     namespaces();
     vpc();
     subnets();
@@ -80,7 +82,7 @@ class Builder {
       if (one_in(3)) {
         const char* choice = one_in(2) ? "any" : "s0,s1";
         metadata["annotations"] = {{std::string(api::kExpectsSubnetAnnotation), choice}};
-        expecting_.insert(name);
+        if (std::string_view(choice) != "any") names_its_own_.insert(name);
       }
       ns_at_.push_back(one_in(2) ? Duration{} : sometime() / 2);
       create(ns_at_.back(), "", "v1", "namespaces", "",
@@ -187,9 +189,10 @@ class Builder {
     }
   }
 
-  // Nothing stands in the way of a plain pod: one roomy subnet in the default Vpc claims its namespace, nothing
-  // overlaps it, and it is never touched.
+  // Nothing stands in the way of a plain pod: its namespace takes any subnet, one roomy subnet in the default Vpc
+  // claims its namespace, nothing overlaps it, and it is never touched.
   [[nodiscard]] bool can_serve(const std::string& ns) const {
+    if (names_its_own_.contains(ns)) return false;
     for (const SubnetDraft& draft : drafts_) {
       if (draft.cidr == "10.50.0.0/23" || draft.small) return false;
     }
@@ -233,7 +236,7 @@ class Builder {
   Duration spread_{};
   std::vector<std::string> names_;
   std::vector<Duration> ns_at_;
-  std::set<std::string> expecting_;
+  std::set<std::string> names_its_own_;  // namespaces that insist on s0 or s1
   std::string vpc_;
   bool vpc_lists_ = false;
   std::vector<SubnetDraft> drafts_;

@@ -42,6 +42,7 @@ FaultRates rates_for(Random& random, bool calm) {
   rates.request_lost = some(0.05);
   rates.reply_lost = some(0.05);
   rates.watch_dropped = some(0.05);
+  rates.watch_stalled = random() % 2 == 0 ? 0.25 : 0.0;
   rates.event_repeated = some(0.1);
   rates.history_forgotten = some(0.5);
   rates.ovn_refused = some(0.03);
@@ -281,6 +282,10 @@ class Simulation {
   }
 
   void check_rest() {
+    for (const char* plural : {"subnets", "vpcs"}) {
+      const auto all = store_.list(*store_.types().find("kubeovn.io", "v1", plural), "");
+      for (const Object& object : all->items) trace("at rest: " + boost::json::serialize(*object));
+    }
     if (!leader_) return oracle_.fail("no controller runs in the end");
     if (!leader_->engine().quiet()) oracle_.fail("the engine does not come to rest");
     oracle_.check_published();

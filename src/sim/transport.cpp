@@ -206,7 +206,7 @@ void SimTransport::pump(const std::shared_ptr<OpenWatch>& watch) {
 
 // In order within one watch, each event with a delay of its own.
 void SimTransport::deliver(const std::shared_ptr<OpenWatch>& watch, std::function<void(OpenWatch&)> fn) {
-  watch->last_delivery = std::max(watch->last_delivery, scheduler_.now() + faults_.delay());
+  watch->last_delivery = std::max(watch->last_delivery, scheduler_.now() + faults_.delay() + faults_.stall());
   scheduler_.after(watch->last_delivery - scheduler_.now(), [this, alive = alive_, watch, fn = std::move(fn)] {
     if (*alive && watches_.contains(watch->id)) fn(*watch);
   });

@@ -67,6 +67,7 @@ constexpr const char* kMustOccur[] = {
     "crash after patch Vpc/status",
     "crash before create Vpc",
     "crash after create Vpc",
+    "watch stalled",
     "crash before create Subnet",
     "crash after create Subnet",
     "crash before patch Node",
