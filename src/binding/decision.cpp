@@ -41,6 +41,7 @@ class Decider {
     if (!request_.is_default()) return attachment();
     if (request_.subnet) return from({named(*request_.subnet)}, Rule::pod_subnet, {});
     if (request_.pool) return by_pool();
+    if (request_.vip) return by_vip();
 
     const api::Namespace* ns = world_.find_namespace(pod_.meta.ns);
     const WaitKey ns_key{WaitKey::Kind::namespace_, pod_.meta.ns};
@@ -142,6 +143,22 @@ class Decider {
     return from({named(pool->subnet)}, Rule::pod_pool, {pool_key});
   }
 
+  Decision by_vip() {
+    const WaitKey vip_key{WaitKey::Kind::vip, *request_.vip};
+    const api::Vip* vip = world_.find_vip(*request_.vip);
+    if (vip == nullptr || !vip->allocated()) return wait(Rule::pod_subnet, {vip_key}, without_vip());
+    note(fmt::format("Vip/{}", vip->meta.name), vip->meta.generation, "named by the pod");
+    return from({named(vip->held_in())}, Rule::pod_subnet, {vip_key});
+  }
+
+  [[nodiscard]] std::string without_vip() const {
+    const bool exists = world_.find_vip(*request_.vip) != nullptr;
+    return fmt::format("Vip {}, which {} (annotation {} of the pod{})", *request_.vip,
+                       exists ? "has no address yet" : "does not exist yet",
+                       api::annotation_key(request_.provider, api::suffix::kVip),
+                       exists ? "" : "; create it, or remove the annotation");
+  }
+
   // The first candidate that is ready, contains what was asked for by name, and has room.
   Decision from(std::vector<Candidate> candidates, Rule rule, std::set<WaitKey> keys) {
     std::vector<std::string> waiting_for;
@@ -204,7 +221,9 @@ class Decider {
 
   // A namespace with IPPools draws from those alone: its other subnets do not count while it has one.
   void prefer_pools(std::vector<Candidate>& candidates) {
-    if (candidates.size() < 2 || request_.pool || !request_.addresses.empty() || !request_.literal_pool.empty()) return;
+    if (request_.vip || candidates.size() < 2 || request_.pool || !request_.addresses.empty() ||
+        !request_.literal_pool.empty())
+      return;
     const auto has_pool = [&](const Candidate& c) { return !world_.pools(pod_.meta.ns, c.name).empty(); };
     if (std::ranges::none_of(candidates, has_pool)) return;
     std::erase_if(candidates, [&](const Candidate& c) {
@@ -252,14 +271,34 @@ class Decider {
     Decision out;
     out.rule = rule;
     const std::string& subnet = view.name();
-    Bind bind{subnet, view.object->meta.uid, {}, request_.addresses, {}};
+    Bind bind{subnet, view.object->meta.uid, {}, request_.addresses, {}, {}};
     const auto room_wait = [&](const std::string& what, std::string_view remedy) {
       out.outcome =
           Wait{{{WaitKey::Kind::room, subnet}},
                {},
                fmt::format("an address of {}, which is full; delete a pod that holds one, or {}", what, remedy)};
     };
-    if (!request_.literal_pool.empty()) {
+    if (request_.vip) {
+      const WaitKey vip_key{WaitKey::Kind::vip, *request_.vip};
+      const api::Vip* vip = world_.find_vip(*request_.vip);
+      if (vip == nullptr || !vip->allocated()) {
+        out.outcome = Wait{{vip_key}, {}, without_vip()};
+        return out;
+      }
+      if (vip->held_in() != subnet) {
+        out.outcome = Refuse{
+            ipam::Denial::AddressOutOfRange,
+            {vip_key},
+            fmt::format(
+                "Pod {}: Vip {} belongs to Subnet {}, but the pod is bound to Subnet {}; name a Vip of that subnet",
+                pod_.meta.key(), vip->meta.name, vip->held_in(), subnet)};
+        return out;
+      }
+      bind.vip = vip->meta.name;
+      for (const net::Address& a : vip->given) {
+        if (!request_.only || a.family() == *request_.only) bind.fixed.push_back(a);
+      }
+    } else if (!request_.literal_pool.empty()) {
       for (const auto& entry : request_.literal_pool) {
         if (std::ranges::all_of(entry, [&](const net::Address& a) { return view.contains(a); }))
           bind.alternatives.push_back(entry);
@@ -380,6 +419,8 @@ std::string to_string(const WaitKey& key) {
       return "vpc/" + key.name;
     case WaitKey::Kind::namespace_:
       return "namespace/" + key.name;
+    case WaitKey::Kind::vip:
+      return "vip/" + key.name;
     case WaitKey::Kind::fresh_read:
       return "fresh-read/" + key.name;
   }

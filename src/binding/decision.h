@@ -43,6 +43,7 @@ struct WaitKey {
     network,     // that NetworkAttachmentDefinition ("ns/name") appears
     vpc,         // that Vpc changes
     namespace_,  // the binding of that Namespace changes: its annotations, labels, claims
+    vip,         // that Vip appears, gets its address, or has it back
     fresh_read,  // a consistent read for that Namespace ends
   };
   Kind kind = Kind::namespace_;
@@ -56,6 +57,7 @@ struct Bind {
   std::string subnet_uid;
   std::string pool;  // empty: outside all pools
   std::vector<net::Address> fixed;
+  std::string vip{};  // not empty: fixed are that Vip's, and its MAC comes along
   std::vector<std::vector<net::Address>>
       alternatives;  // a literal pool's entries that lie in the subnet; one of them is taken
 };

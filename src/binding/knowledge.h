@@ -8,6 +8,7 @@
 
 #include "api/ip_pool.h"
 #include "api/subnet.h"
+#include "api/vip.h"
 #include "api/vpc.h"
 #include "api/workload.h"
 #include "base/scheduler.h"
@@ -45,6 +46,7 @@ class Knowledge {
   // Pools in that subnet that list the namespace, by age, then name.
   [[nodiscard]] virtual std::vector<const api::IpPool*> pools(const std::string& ns,
                                                               const std::string& subnet) const = 0;
+  [[nodiscard]] virtual const api::Vip* find_vip(const std::string&) const { return nullptr; }
   // Why none can be drawn from that pool, whatever its room; absent: it is in force.
   [[nodiscard]] virtual std::optional<std::string> pool_problem(const std::string&) const { return std::nullopt; }
   // The oldest custom Vpc that lists the namespace; null: none.

@@ -25,6 +25,12 @@ class Reader {
     if (auto ok = read_mac(out, selection); !ok) return fail(ok.error());
     if (auto ok = read_family(out); !ok) return fail(ok.error());
     if (auto ok = read_pool(out); !ok) return fail(ok.error());
+    if (out.is_default()) out.vip = value(api::suffix::kVip);
+    if (out.vip && !api::is_object_name(*out.vip))
+      return bad(api::suffix::kVip, *out.vip, "must be the name of one Vip");
+    if (out.vip && (!out.addresses.empty() || out.pool || !out.literal_pool.empty()))
+      return bad(api::suffix::kVip, *out.vip,
+                 "gives the pod its address; remove the annotations ip_address and ip_pool");
     return out;
   }
 

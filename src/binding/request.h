@@ -22,6 +22,7 @@ struct NetworkRequest {
   std::optional<std::string> pool;                      // <provider>/ip_pool naming one IPPool
   std::vector<net::Address> addresses;                  // <provider>/ip_address, IPv4 first
   std::vector<std::vector<net::Address>> literal_pool;  // <provider>/ip_pool listing addresses, one entry a pod
+  std::optional<std::string> vip;                       // ovn.kubernetes.io/vip: take over this Vip's addresses
   std::optional<net::Family> only;                      // <provider>/ip_family
   net::Mac mac;                                         // <provider>/mac_address
   [[nodiscard]] bool is_default() const;

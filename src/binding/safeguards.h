@@ -25,6 +25,7 @@ struct Safeguards {
   bool holder_keeps_range = true;          // an accepted CIDR is not displaced by a newcomer
   bool pools_at_once = true;               // a new allocator knows the pools before anything is drawn from it
   bool pool_finalizer_by_use = true;       // a deleted IPPool keeps its addresses while somebody holds one
+  bool vip_keeps_address = true;           // what a pod had of a Vip returns to the Vip, not to the subnet
   bool terminating_is_not_ready = true;    // a terminating Subnet takes no new pod
 };
 

@@ -13,9 +13,11 @@ namespace berth::engine {
 namespace {
 
 // What the engine keeps a copy of. Attachment networks may be of a kind that the cluster does not have: not waited for.
-constexpr std::array kWatched{api::Kind::namespace_,   api::Kind::vpc, api::Kind::subnet,
-                              api::Kind::ip_pool,      api::Kind::ip,  api::Kind::node,
-                              api::Kind::stateful_set, api::Kind::pod, api::Kind::network_attachment_definition};
+constexpr std::array kWatched{api::Kind::namespace_, api::Kind::vpc,
+                              api::Kind::subnet,     api::Kind::ip_pool,
+                              api::Kind::vip,        api::Kind::ip,
+                              api::Kind::node,       api::Kind::stateful_set,
+                              api::Kind::pod,        api::Kind::network_attachment_definition};
 constexpr api::Kind kOptional = api::Kind::network_attachment_definition;
 
 constexpr Duration kFirstRetry = std::chrono::milliseconds(50);

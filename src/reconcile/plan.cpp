@@ -12,6 +12,8 @@ Plan reconcile(world::World& world, const world::Key& key, Random& random) {
       return reconcile_subnet(world, key.name);
     case world::KeyKind::ip_pool:
       return reconcile_ip_pool(world, key.name);
+    case world::KeyKind::vip:
+      return reconcile_vip(world, key.name, random);
     case world::KeyKind::namespace_:
       return reconcile_namespace(world, key.name);
     case world::KeyKind::node:

@@ -52,6 +52,7 @@ struct Plan {
 [[nodiscard]] Plan reconcile_vpc(world::World& world, const std::string& name);
 [[nodiscard]] Plan reconcile_subnet(world::World& world, const std::string& name);
 [[nodiscard]] Plan reconcile_ip_pool(world::World& world, const std::string& name);
+[[nodiscard]] Plan reconcile_vip(world::World& world, const std::string& name, Random& random);
 [[nodiscard]] Plan reconcile_namespace(world::World& world, const std::string& name);
 [[nodiscard]] Plan reconcile_node(world::World& world, const std::string& name, Random& random);
 [[nodiscard]] Plan reconcile_pod(world::World& world, const std::string& key, Random& random);

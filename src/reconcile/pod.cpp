@@ -241,6 +241,7 @@ class LivePod {
 
   [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> draw(ipam::Allocator& allocator, const NetworkRequest& request,
                                                               const binding::Bind& bind) {
+    if (!bind.vip.empty()) return take_vip(allocator, request, bind);
     ipam::Ask ask{request.port, bind.fixed, request.only, request.mac, bind.pool};
     if (bind.alternatives.empty()) return allocator.acquire(ask, random_);
     const api::Owner owner = owner_of(pod_);
@@ -257,6 +258,27 @@ class LivePod {
     }
     if (!by_ordinal) last.error().denial = ipam::Denial::NoAvailableAddress;
     return last;
+  }
+
+  // The pod takes over what a Vip holds, or holds it already.
+  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> take_vip(ipam::Allocator& allocator,
+                                                                  const NetworkRequest& request,
+                                                                  const binding::Bind& bind) {
+    const api::Vip& vip = *world_.find_vip(bind.vip);
+    ipam::Lease lease;
+    lease.mac = vip.given_mac;
+    for (const net::Address& a : bind.fixed) {
+      (a.is_v4() ? lease.v4 : lease.v6) = a;
+      const auto holder = allocator.holder_of(a);
+      if (!holder || *holder == request.port || *holder == world::vip_lease(bind.vip)) continue;
+      return tl::unexpected(
+          ipam::Refusal{ipam::Denial::AddressConflict,
+                        fmt::format("Pod {}: {} of Vip {} is used by {}; delete that pod first, or name another Vip",
+                                    pod_.meta.key(), a.to_string(), bind.vip, *holder)});
+    }
+    if (allocator.find(request.port) == lease || world_.hand_over_vip(vip, request.port, lease)) return lease;
+    return tl::unexpected(ipam::Refusal{ipam::Denial::AddressConflict,
+                                        fmt::format("Pod {}: Vip {} cannot be taken over", pod_.meta.key(), bind.vip)});
   }
 
   bool grant(const NetworkRequest& request, const api::Ip& ip) {

@@ -280,6 +280,8 @@ class SubnetReconciler {
 
   [[nodiscard]] std::string holders() const {
     const std::size_t count = world_.ips_in(name_).size();
+    if (count == 0 && !world_.vips_in(name_).empty())
+      return fmt::format("{} Vips (first: {})", world_.vips_in(name_).size(), *world_.vips_in(name_).begin());
     return count == 0 ? std::string("reservations")
                       : fmt::format("{} IP objects (first: {})", count, *world_.ips_in(name_).begin());
   }

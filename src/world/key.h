@@ -7,7 +7,7 @@ namespace berth::world {
 
 // What a reconciler is called with: one object, and all that hangs on it. A pod's key also stands for its IP objects
 // and ports, a node's for its join address, so that one Plan at a time touches them.
-enum class KeyKind { system, vpc, subnet, ip_pool, namespace_, node, pod };
+enum class KeyKind { system, vpc, subnet, ip_pool, namespace_, node, pod, vip };
 
 struct Key {
   KeyKind kind = KeyKind::system;

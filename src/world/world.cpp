@@ -52,6 +52,8 @@ std::string to_string(const Key& key) {
       return "Node/" + key.name;
     case KeyKind::pod:
       return "Pod/" + key.name;
+    case KeyKind::vip:
+      return "Vip/" + key.name;
   }
   return key.name;
 }
@@ -64,6 +66,8 @@ Key key_of(const api::Ip& ip) {
 }
 
 std::optional<Key> key_of(const LogicalPort& port) {
+  if (const auto it = port.external_ids.find(kVipId); it != port.external_ids.end())
+    return Key{KeyKind::vip, it->second};
   if (const auto it = port.external_ids.find("pod"); it != port.external_ids.end())
     return Key{KeyKind::pod, it->second};
   if (port.name.starts_with("node-")) return Key{KeyKind::node, port.name.substr(5)};
@@ -80,7 +84,8 @@ World::World(Settings settings)
       subnets_([this](const auto& before, const auto* after, bool) { on_subnet(before, after); }),
       ips_([this](const auto& before, const auto* after, bool) { on_ip(before, after); }),
       pools_([this](const auto& before, const auto* after, bool) { on_pool(before, after); }),
-      vpcs_([this](const auto& before, const auto* after, bool) { on_vpc(before, after); }) {}
+      vpcs_([this](const auto& before, const auto* after, bool) { on_vpc(before, after); }),
+      vips_([this](const auto& before, const auto* after, bool) { on_vip(before, after); }) {}
 
 World::~World() = default;
 
@@ -104,10 +109,11 @@ void World::upsert(api::Kind kind, const api::JsonObject& object) {
       return pools_.upsert(api::IpPool::parse(object));
     case api::Kind::vpc:
       return vpcs_.upsert(api::Vpc::parse(object));
+    case api::Kind::vip:
+      return vips_.upsert(api::Vip::parse(object));
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
-    case api::Kind::vip:
     case api::Kind::deployment:
     case api::Kind::replica_set:
       return;
@@ -134,10 +140,11 @@ void World::remove(api::Kind kind, const api::JsonObject& object) {
       return pools_.remove(api::IpPool::parse(object));
     case api::Kind::vpc:
       return vpcs_.remove(api::Vpc::parse(object));
+    case api::Kind::vip:
+      return vips_.remove(api::Vip::parse(object));
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
-    case api::Kind::vip:
     case api::Kind::deployment:
     case api::Kind::replica_set:
       return;
@@ -164,10 +171,11 @@ void World::replace(api::Kind kind, const api::JsonArray& items, std::uint64_t v
       return pools_.replace(parse_all<api::IpPool>(items), version);
     case api::Kind::vpc:
       return vpcs_.replace(parse_all<api::Vpc>(items), version);
+    case api::Kind::vip:
+      return vips_.replace(parse_all<api::Vip>(items), version);
     case api::Kind::secret:
     case api::Kind::event:
     case api::Kind::lease:
-    case api::Kind::vip:
     case api::Kind::deployment:
     case api::Kind::replica_set:
       return;
@@ -275,6 +283,7 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
       known->reconfigure(config);
       configure_pools(subnet);
       for (const std::string& pool : pools_in(subnet)) mark_dirty({KeyKind::ip_pool, pool});
+      for (const std::string& vip : vips_in(subnet)) mark_dirty({KeyKind::vip, vip});
       wake({binding::WaitKey::Kind::room, subnet});
     }
     return;
@@ -298,9 +307,11 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   for (const auto& [name, port] : ports_) {
     const auto key = key_of(port);
     const auto uid = port.external_ids.find("pod_uid");
-    if (port.switch_name == subnet && key)
+    if (port.switch_name == subnet && key && key->kind != KeyKind::vip)
       adopt(*key, name, uid == port.external_ids.end() ? std::string() : uid->second, port.addresses, port.mac);
   }
+  const std::set<std::string> vips = vips_in(subnet);
+  for (const std::string& name : vips) hold_vip(*vips_.find(name));
 }
 
 void World::drop_allocator(const std::string& subnet) {
@@ -341,6 +352,7 @@ void World::release(const std::string& subnet, const std::string& port) {
   const auto lease = a->find(port);
   if (!lease || !a->release(port)) return;
   mark_pools_with(subnet, lease->addresses());
+  mark_vips_with(subnet, lease->addresses(), true);
   if (const auto it = reservation_of_.find(port); it != reservation_of_.end() && leases_of(port).empty()) {
     auto& of_key = reservations_[it->second.key];
     of_key.erase(port);
@@ -384,6 +396,7 @@ void World::mark_all_dirty() {
   for (const auto& [name, s] : switches_) mark_dirty({KeyKind::subnet, name});
   for (const auto& [name, pool] : pools_.all()) mark_dirty({KeyKind::ip_pool, name});
   for (const auto& [name, set] : address_sets_) mark_pool_of(set);
+  for (const auto& [name, vip] : vips_.all()) mark_dirty({KeyKind::vip, name});
   for (const auto& [name, ns] : namespaces_.all()) mark_dirty({KeyKind::namespace_, name});
   for (const auto& [name, node] : nodes_.all()) mark_dirty({KeyKind::node, name});
   for (const auto& [name, pod] : pods_.all()) mark_dirty({KeyKind::pod, name});

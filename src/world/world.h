@@ -20,6 +20,7 @@
 #include "api/ip_pool.h"
 #include "api/resource.h"
 #include "api/subnet.h"
+#include "api/vip.h"
 #include "api/vpc.h"
 #include "api/workload.h"
 #include "binding/knowledge.h"
@@ -97,6 +98,7 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const Table<api::Ip>& ips() const { return ips_; }
   [[nodiscard]] const Table<api::IpPool>& pools() const { return pools_; }
   [[nodiscard]] const Table<api::Vpc>& vpcs() const { return vpcs_; }
+  [[nodiscard]] const Table<api::Vip>& vips() const { return vips_; }
 
   // Names of IP objects, observed ports and reservations that belong to a key; each may exist without the others.
   [[nodiscard]] std::set<std::string> ports_of(const Key& key) const;
@@ -144,6 +146,11 @@ class World final : public binding::Knowledge {
   void configure_pools(const std::string& subnet);
   [[nodiscard]] const PoolState& pool_state(const std::string& pool) const;
   [[nodiscard]] const std::set<std::string>& pools_in(const std::string& subnet) const;
+  [[nodiscard]] const std::set<std::string>& vips_in(const std::string& subnet) const;
+  // A Vip holds, under vip_lease(), those of its addresses that nobody else holds: all of them, unless a pod uses it.
+  void hold_vip(const api::Vip& vip);
+  // Gives them to the port of a pod that names the Vip; they return to the Vip, and to nobody else, on release().
+  bool hand_over_vip(const api::Vip& vip, const std::string& port, const ipam::Lease& lease);
   // Subnets in which this port name holds a lease.
   [[nodiscard]] std::vector<std::string> leases_of(const std::string& port) const;
   // Remembers for whom a lease was drawn, before anything outside says so, and after nothing does any more. The UID is
@@ -196,6 +203,7 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const api::NetworkAttachmentDefinition* find_network(const std::string& ns,
                                                                      const std::string& name) const override;
   [[nodiscard]] const api::IpPool* find_pool(const std::string& name) const override;
+  [[nodiscard]] const api::Vip* find_vip(const std::string& name) const override;
   [[nodiscard]] std::optional<binding::SubnetView> subnet(const std::string& name) const override;
   [[nodiscard]] std::vector<binding::SubnetView> claimants(const std::string& ns) const override;
   [[nodiscard]] std::vector<binding::SubnetView> of_provider(const std::string& provider) const override;
@@ -225,6 +233,9 @@ class World final : public binding::Knowledge {
   // Addresses were taken or given back: the pools that have them have other numbers now.
   void mark_pools_with(const std::string& subnet, const std::vector<net::Address>& addresses);
   void mark_pool_of(const AddressSet& address_set);
+  void on_vip(const std::optional<api::Vip>& before, const api::Vip* after);
+  void mark_vips_with(const std::string& subnet, const std::vector<net::Address>& addresses, bool released);
+  void mark_vips_of_namespace(const std::string& ns);
   void namespace_binding_changed(const std::string& ns);
   void update_claims(const std::string& subnet, const api::Subnet* after);
   void set_claim(const std::string& ns, const std::string& subnet, bool claims);
@@ -245,6 +256,7 @@ class World final : public binding::Knowledge {
   Table<api::Ip> ips_;
   Table<api::IpPool> pools_;
   Table<api::Vpc> vpcs_;
+  Table<api::Vip> vips_;
 
   std::map<std::string, std::set<std::string>> pods_by_ns_;
   std::map<std::string, std::set<std::string>> ips_by_subnet_;
@@ -284,6 +296,8 @@ class World final : public binding::Knowledge {
   std::map<std::string, std::map<net::Address, PooledRange>> pooled_;  // subnet -> first address; as in the allocator
   std::map<std::string, std::set<std::string>> pools_by_subnet_;
   std::map<std::string, PoolState> pool_states_;
+  std::map<std::string, std::set<std::string>> vips_by_subnet_;  // by Vip::held_in
+  std::map<std::string, std::set<std::string>> vips_by_ns_;
   WaitingIndex waiting_;
 
   std::uint64_t sequence_ = 0;                       // orders "pod seen" against "read begun"
@@ -293,6 +307,9 @@ class World final : public binding::Knowledge {
   std::deque<Key> dirty_order_;
   std::set<Key> dirty_;
 };
+
+// The name under which a Vip holds its lease; no port has such a name.
+[[nodiscard]] std::string vip_lease(const std::string& vip);
 
 // The key that an IP object or port belongs to, by its podName and namespace.
 [[nodiscard]] Key key_of(const api::Ip& ip);

@@ -26,6 +26,9 @@ void World::on_pod(const std::optional<api::Pod>& before, const api::Pod* after,
     claims_by_pod_.erase(pod.meta.uid);
     if (proven || !settings_.safeguards.prove_absence) gone_[key].insert(pod.meta.uid);
   }
+  if (!before || after == nullptr || before->meta.labels != after->meta.labels ||
+      before->meta.annotations != after->meta.annotations || before->finished() != after->finished())
+    mark_vips_of_namespace(pod.meta.ns);
   mark_dirty({KeyKind::pod, key});
 }
 
@@ -83,6 +86,8 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
     mark_dirty(key);
     mark_dirty({KeyKind::subnet, before->subnet});
     mark_pools_with(before->subnet, before->addresses);
+    mark_vips_with(before->subnet, before->addresses, false);
+    mark_vips_of_namespace(before->pod_ns);
   }
   if (after != nullptr) {
     const Key key = key_of(*after);
@@ -98,6 +103,8 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
     mark_dirty(key);
     mark_dirty({KeyKind::subnet, after->subnet});
     mark_pools_with(after->subnet, after->addresses);
+    mark_vips_with(after->subnet, after->addresses, false);
+    mark_vips_of_namespace(after->pod_ns);
   }
 }
 
@@ -204,6 +211,7 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
     for (const auto& [node, object] : nodes_.all()) mark_dirty({KeyKind::node, node});
   }
   for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
+  for (const std::string& vip : vips_in(name)) mark_dirty({KeyKind::vip, vip});
 }
 
 // ---- OVN
