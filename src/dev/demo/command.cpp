@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -132,6 +134,28 @@ bool write_report(const DemoReport& report, const std::string& file, Screen& scr
   return static_cast<bool>(out);
 }
 
+// What makes no sense is said before anything is started.
+Status check(const DemoCommand& command) {
+  const fs::path chart = chart_folder(command);
+  if (std::error_code error; !fs::exists(chart / "Chart.yaml", error)) {
+    return fail(ErrorCode::invalid, fmt::format("--chart {}: has no Chart.yaml; name the folder of the tenant chart "
+                                                "(examples/tenant of the source tree)",
+                                                chart.string()));
+  }
+  if (!command.helm.empty() && command.helm.find('/') != std::string::npos &&
+      ::access(command.helm.c_str(), X_OK) != 0) {
+    return fail(ErrorCode::invalid,
+                fmt::format("--helm {}: {}; name Helm 3, or leave the flag out", command.helm, std::strerror(errno)));
+  }
+  if (!command.report.empty()) {
+    std::ofstream probe(command.report, std::ios::app);
+    if (!probe)
+      return fail(ErrorCode::invalid, fmt::format("--report {}: {}; name a file that can be written", command.report,
+                                                  std::strerror(errno)));
+  }
+  return {};
+}
+
 void keep_running(const EmbeddedCluster& cluster, const SignalWatch& signals, Screen& screen) {
   screen.line("");
   screen.line("The cluster goes on until Ctrl-C. In another shell:");
@@ -147,6 +171,10 @@ void keep_running(const EmbeddedCluster& cluster, const SignalWatch& signals, Sc
 
 int run_demo_command(const DemoCommand& command) {
   Screen screen(stdout, ::isatty(STDOUT_FILENO) == 1);
+  if (const Status sensible = check(command); !sensible) {
+    screen.line(sensible.error().message, Tone::bad);
+    return 2;
+  }
   const SignalWatch signals;
   const bool datapath = command.datapath && ::geteuid() == 0;
   if (command.datapath && !datapath) {
