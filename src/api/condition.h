@@ -15,8 +15,8 @@ struct Condition {
   std::string status;  // "True", "False", "Unknown"
   std::string reason;
   std::string message;
-  std::string last_update;      // RFC 3339
-  std::string last_transition;  // RFC 3339
+  std::string last_update;               // RFC 3339
+  std::string last_transition;           // RFC 3339
   std::int64_t observed_generation = 0;  // of the object that was judged; 0: not said
   bool operator==(const Condition&) const = default;
 };

@@ -23,7 +23,8 @@ TEST(DemoCommandTest, WhatMakesNoSenseEndsInStatus2BeforeAnythingIsStarted) {
   const char* root = std::getenv("BERTH_SOURCE_DIR");
   helm.chart = std::string(root == nullptr ? "." : root) + "/examples/tenant";
   helm.helm = "/nonexistent/helm";
-  EXPECT_NE(ends_with(helm).find("--helm /nonexistent/helm: No such file or directory; name Helm 3"), std::string::npos);
+  EXPECT_NE(ends_with(helm).find("--helm /nonexistent/helm: No such file or directory; name Helm 3"),
+            std::string::npos);
   DemoCommand report;
   report.chart = helm.chart;
   report.report = "/nonexistent/report.json";
