@@ -104,9 +104,9 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
 
 std::string join(const std::vector<std::string>& items, std::string_view separator) {
   std::string out;
-  for (const std::string& item : items) {
-    if (!out.empty()) out += separator;
-    out += item;
+  for (std::size_t i = 0; i < items.size(); ++i) {  // an empty item is one too: lists are read by position
+    if (i > 0) out += separator;
+    out += items[i];
   }
   return out;
 }

@@ -25,13 +25,13 @@ namespace berth::ovn {
 class Northbound {
  public:
   struct Observer {
-    std::function<void()> on_synced;  // everything observed so far has been reported; sent again after each reconnect
-    std::function<void(Error)> on_lost;  // not connected any more; reconnecting goes on by itself
+    std::function<void()> on_synced{};  // everything observed so far has been reported; sent again after each reconnect
+    std::function<void(Error)> on_lost{};  // not connected any more; reconnecting goes on by itself
     // The object of that name as it now is; absent: gone. Only what carries vendor=kube-ovn in its external_ids.
-    std::function<void(const std::string& name, std::optional<world::LogicalRouter>)> on_router;
-    std::function<void(const std::string& name, std::optional<world::LogicalSwitch>)> on_switch;
-    std::function<void(const std::string& name, std::optional<world::LogicalPort>)> on_port;
-    std::function<void(const std::string& name, std::optional<world::AddressSet>)> on_address_set;
+    std::function<void(const std::string& name, std::optional<world::LogicalRouter>)> on_router{};
+    std::function<void(const std::string& name, std::optional<world::LogicalSwitch>)> on_switch{};
+    std::function<void(const std::string& name, std::optional<world::LogicalPort>)> on_port{};
+    std::function<void(const std::string& name, std::optional<world::AddressSet>)> on_address_set{};
   };
 
   // Both references must outlive this object.

@@ -262,7 +262,8 @@ class World final : public binding::Knowledge {
   std::map<std::string, std::set<std::string>> ips_by_subnet_;
   std::map<Key, std::set<std::string>> ips_by_key_;
   std::map<Key, std::set<std::string>> ports_by_key_;
-  std::map<std::string, std::set<std::string>> claims_;  // namespace -> subnets that claim it
+  std::map<std::string, std::set<std::string>> claims_;    // namespace -> subnets that claim it
+  std::map<std::string, std::set<std::string>> named_by_;  // subnet -> namespaces whose user names it
   std::map<std::string, std::set<std::string>> gone_;  // pod key -> UIDs proven gone, while something of theirs is left
   std::map<std::string, std::map<std::string, Claim>> claims_by_pod_;  // pod UID -> port
   std::map<Key, std::set<std::string>> reservations_;

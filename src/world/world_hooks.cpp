@@ -36,6 +36,15 @@ void World::on_namespace(const std::optional<api::Namespace>& before, const api:
   const api::Namespace& ns = after != nullptr ? *after : *before;
   const std::string& name = ns.meta.name;
   mark_dirty({KeyKind::namespace_, name});
+  const auto set_named = [&](const api::Namespace& who, bool named) {
+    for (const std::string& subnet : binding::user_subnets(who)) {
+      auto& by = named_by_[subnet];
+      named ? (void)by.insert(name) : (void)by.erase(name);
+      if (by.empty()) named_by_.erase(subnet);
+    }
+  };
+  if (before) set_named(*before, false);
+  if (after != nullptr) set_named(*after, true);
   if (after == nullptr) {
     namespace_times_.erase(name);
     claims_.erase(name);
@@ -204,6 +213,9 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
     if (subnets.contains(name)) namespace_binding_changed(ns);
   }
   // Namespaces that name it, or fall back on it, and pods bound to it.
+  if (const auto named = named_by_.find(name); named != named_by_.end()) {
+    for (const std::string& ns : named->second) mark_dirty({KeyKind::namespace_, ns});
+  }
   if (name == api::kDefaultSubnet) {
     for (const auto& [ns, object] : namespaces_.all()) mark_dirty({KeyKind::namespace_, ns});
   }
