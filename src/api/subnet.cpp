@@ -7,6 +7,7 @@
 #include <set>
 
 #include "api/annotations.h"
+#include "api/subnet_network.h"
 
 namespace berth::api {
 namespace {
@@ -195,6 +196,7 @@ Subnet Subnet::parse(const JsonObject& object) {
   s.external_egress_gateway = string_at(spec, {"externalEgressGateway"});
   s.logical_gateway = bool_at(spec, {"logicalGateway"});
   s.u2o_interconnection = bool_at(spec, {"u2oInterconnection"});
+  parse_network(spec, s);
   s.conditions = parse_conditions(object);
   if (const JsonObject* status = find_object(object, {"status"})) s.status = *status;
   return s;
@@ -233,6 +235,7 @@ Result<SubnetPlan> plan_subnet(const Subnet& subnet) {
   if (!excludes) return fail(excludes.error());
   plan.excludes = std::move(*excludes);
   if (auto ok = check_choices(subnet, plan.cidrs); !ok) return fail(ok.error());
+  if (auto ok = check_network(subnet, plan.cidrs); !ok) return fail(ok.error());
   return plan;
 }
 
@@ -248,6 +251,7 @@ JsonObject normalisation_patch(const Subnet& subnet, const SubnetPlan& plan) {
   set("vpc", subnet.vpc, subnet.effective_vpc());
   if (subnet.gateway_type.empty() && subnet.effective_vpc() == kDefaultVpc && subnet.meta.name != kJoinSubnet)
     patch["gatewayType"] = "distributed";
+  if (!subnet.gateway_node.empty() && subnet.gateway_type != "centralized") patch["gatewayNode"] = "";
   if (subnet.is_default && subnet.effective_vpc() == kDefaultVpc && subnet.meta.name != kDefaultSubnet)
     patch["default"] = false;
   if (const auto excludes = formatted_excludes(plan); excludes != subnet.exclude_ips)

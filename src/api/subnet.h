@@ -15,6 +15,19 @@
 
 namespace berth::api {
 
+struct SubnetAcl {
+  std::string direction;  // "from-lport", "to-lport"
+  std::int64_t priority = 0;
+  std::string match;
+  std::string action;
+};
+
+struct SubnetNatRule {
+  std::string sources;  // "10.0.0.1,10.1.0.0/16"
+  std::string destinations;
+  std::string action;  // "nat", "forward"
+};
+
 struct Subnet {
   ObjectMeta meta;
 
@@ -38,6 +51,21 @@ struct Subnet {
   std::string external_egress_gateway;
   bool logical_gateway = false;
   bool u2o_interconnection = false;
+  std::string u2o_interconnection_ip;
+  bool overlay_only_routing = false;
+  std::string gateway_node;  // "node-1,node-2:10.0.0.9"
+  std::vector<LabelSelector> gateway_node_selectors;
+  std::vector<std::string> vips;
+  std::vector<SubnetAcl> acls;
+  bool allow_ew_traffic = false;
+  std::vector<SubnetNatRule> nat_rules;
+  bool enable_dhcp = false;
+  std::string dhcp_v4_options;  // "lease_time=3600,router=10.1.0.1"
+  std::string dhcp_v6_options;
+  bool enable_ipv6_ra = false;
+  std::string ipv6_ra_configs;
+  std::string route_table;
+  std::vector<std::string> unsupported;  // fields that are set and that Berth does nothing about, sorted
 
   // status
   std::vector<Condition> conditions;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/annotations.h"
+#include "api/condition.h"
 
 namespace berth::api {
 
@@ -50,6 +51,9 @@ Node Node::parse(const JsonObject& object) {
       if (a != nullptr && string_at(*a, {"type"}) == "InternalIP")
         node.internal_ips.push_back(string_at(*a, {"address"}));
     }
+  }
+  for (const Condition& condition : parse_conditions(object)) {
+    if (condition.type == "Ready") node.ready = condition.status == "True";
   }
   return node;
 }

@@ -36,6 +36,7 @@ struct Namespace {
 struct Node {
   ObjectMeta meta;
   std::vector<std::string> internal_ips;
+  bool ready = true;  // unless its Ready condition says otherwise
   [[nodiscard]] static Node parse(const JsonObject& object);
 };
 

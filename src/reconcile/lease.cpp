@@ -1,6 +1,7 @@
 #include "reconcile/lease.h"
 
 #include "api/annotations.h"
+#include "reconcile/subnet_rows.h"
 #include "reconcile/writes.h"
 
 namespace berth::reconcile {
@@ -55,6 +56,13 @@ bool give(world::World& world, const Grant& grant, Plan& plan) {
     return false;
   }
   world::LogicalPort wanted{name, grant.ip.subnet, grant.ip.mac, grant.ip.addresses, grant.external_ids};
+  const world::SubnetState& subnet = world.subnet_state(grant.ip.subnet);
+  for (const net::Address& address : grant.ip.addresses) {
+    if (address.is_v4() && subnet.dhcp_v4) wanted.dhcp_v4 = world::kSwitchOptions;
+    if (!address.is_v4() && subnet.dhcp_v6) wanted.dhcp_v6 = world::kSwitchOptions;
+  }
+  if (const std::string& node = grant.ip.node_name; subnet.distributed && !node.empty())
+    wanted.groups[gateway_group(grant.ip.subnet, node)] = gateway_group_ids(grant.ip.subnet, node);
   const auto observed = world.ports().find(name);
   if (observed == world.ports().end() || !(observed->second == wanted)) {
     plan.ovn.emplace_back(world::PutPort{std::move(wanted)});

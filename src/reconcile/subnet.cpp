@@ -5,28 +5,12 @@
 #include "api/annotations.h"
 #include "reconcile/plan.h"
 #include "reconcile/subnet_range.h"
+#include "reconcile/subnet_rows.h"
 #include "reconcile/subnet_status.h"
 #include "reconcile/writes.h"
 
 namespace berth::reconcile {
 namespace {
-
-// The router port's MAC: the same on every rebuild.
-net::Mac router_mac(const std::string& router, const std::string& subnet) {
-  return net::Mac::derived_from(router + "-" + subnet);
-}
-
-world::LogicalSwitch wanted_switch(const api::Subnet& subnet, const api::SubnetPlan& plan,
-                                   const std::vector<ProgrammedRange>& retiring) {
-  world::LogicalSwitch out;
-  out.name = subnet.meta.name;
-  if (subnet.vlan.empty()) {
-    out.router = subnet.effective_vpc();
-    out.router_mac = router_mac(out.router, out.name);
-    out.networks = networks_of(plan, retiring);
-  }
-  return out;
-}
 
 bool overlap(const std::vector<net::Cidr>& a, const std::vector<net::Cidr>& b) {
   return std::ranges::any_of(
@@ -145,11 +129,13 @@ class SubnetReconciler {
                                   exists ? "is not ready" : "does not exist",
                                   exists ? "it is being set up or deleted" : "create it, or correct the name"));
     }
+    if (auto problem = vpc_mismatch(world_, subnet_)) return stand_by("ValidateLogicalSwitchFailed", *problem);
     const auto retiring = retiring_ranges(world_, name_, *plan);
-    world::LogicalSwitch wanted = wanted_switch(subnet_, *plan, retiring);
+    world::LogicalSwitch wanted = wanted_switch(world_, subnet_, *plan, retiring);
     const auto observed = world_.switches().find(name_);
     if (observed == world_.switches().end() || !(observed->second == wanted)) {
       if (observed == world_.switches().end()) not_ready("its logical switch is being made");
+      note_ports(observed == world_.switches().end() ? world::LogicalSwitch() : observed->second);
       withhold(*plan);
       plan_.ovn.emplace_back(world::PutSwitch{std::move(wanted)});
       world_.note_switch_under_way(name_, plan->cidrs);
@@ -212,9 +198,34 @@ class SubnetReconciler {
     ipam::Config config{name_, plan.cidrs, plan.gateways, plan.excludes,
                         subnet_.is_ovn() ? router_mac(subnet_.effective_vpc(), name_) : net::Mac()};
     world_.configure_allocator(name_, config);
-    world_.set_subnet_state(name_, {true, "", plan, retiring_});
-    write_status({true, true, reason, retiring_.empty() ? "" : retirement(world_, name_, plan, retiring_)});
+    world::SubnetState state{true, "", plan, retiring_};
+    SubnetVerdict verdict{true, true, reason, retiring_.empty() ? "" : retirement(world_, name_, plan, retiring_)};
+    if (is_centralized(subnet_)) {
+      GatewayChoice choice = choose_gateway(world_, subnet_);
+      state.gateway = choice.node;
+      if (choice.node.empty()) {
+        verdict.ready = false;
+        verdict.reason = "NoReadyGateway";
+        verdict.message = fmt::format("Subnet {}: {}", name_, choice.problem);
+      }
+    }
+    note_ports_in(state, world_.switches().contains(name_) ? world_.switches().at(name_) : world::LogicalSwitch());
+    world_.set_subnet_state(name_, std::move(state));
+    verdict.accepted = true;
+    write_status(verdict);
     return std::move(plan_);
+  }
+
+  // What its ports may refer to: only what OVN holds.
+  void note_ports_in(world::SubnetState& state, const world::LogicalSwitch& observed) const {
+    state.dhcp_v4 = observed.dhcp_v4.has_value();
+    state.dhcp_v6 = observed.dhcp_v6.has_value();
+    state.distributed = is_distributed(subnet_);
+  }
+  void note_ports(const world::LogicalSwitch& observed) {
+    world::SubnetState state = world_.subnet_state(name_);
+    note_ports_in(state, observed);
+    world_.set_subnet_state(name_, std::move(state));
   }
 
   // Wrong or not possible yet. What is programmed stays in force and goes on serving.
@@ -225,7 +236,12 @@ class SubnetReconciler {
       if (const auto& known = world_.subnet_state(name_).in_force; known && known->cidrs == old.cidrs) old = *known;
       world_.configure_allocator(
           name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(subnet_.effective_vpc(), name_)});
-      world_.set_subnet_state(name_, {true, "", old, world_.subnet_state(name_).retiring});
+      world::SubnetState state = world_.subnet_state(name_);  // rows beside the range stay as they are
+      state.ready = true;
+      state.unready.clear();
+      state.in_force = old;
+      note_ports_in(state, world_.switches().at(name_));
+      world_.set_subnet_state(name_, std::move(state));
       if (const std::string text = api::to_string(old.cidrs); subnet_.cidr_in_force() != text) {
         api::JsonObject body;
         announce_in_force(body, api::JsonValue(text));

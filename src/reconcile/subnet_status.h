@@ -10,8 +10,9 @@ namespace berth::reconcile {
 struct SubnetVerdict {
   bool ready = false;
   bool valid = false;
-  std::string reason;   // Kube-OVN's words: "ValidateLogicalSwitchFailed", "ResetLogicalSwitchAclSuccess"
-  std::string message;  // empty when all is well
+  std::string reason;     // Kube-OVN's words: "ValidateLogicalSwitchFailed", "ResetLogicalSwitchAclSuccess"
+  std::string message;    // empty when all is well
+  bool accepted = false;  // the text as it stands is what is in force; false: message says why not
 };
 
 struct StatusWrite {

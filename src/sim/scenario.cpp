@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "api/annotations.h"
 
 namespace berth::sim {
@@ -95,8 +97,10 @@ class Builder {
     if (!one_in(2)) return;
     vpc_ = "tenant";
     array listed;
-    if (one_in(2)) listed.emplace_back(names_[below(names_.size())]);
-    vpc_lists_ = !listed.empty();
+    if (one_in(2)) {
+      listed_ = names_[below(names_.size())];
+      listed.emplace_back(listed_);
+    }
     create(sometime(), "kubeovn.io", "v1", "vpcs", "",
            {{"apiVersion", "kubeovn.io/v1"},
             {"kind", "Vpc"},
@@ -195,6 +199,9 @@ class Builder {
     if (names_its_own_.contains(ns)) return false;
     for (const SubnetDraft& draft : drafts_) {
       if (draft.cidr == "10.50.0.0/23" || draft.small) return false;
+      // A subnet of the default Vpc may not list a namespace of another.
+      const bool lists = std::ranges::find(draft.namespaces, listed_) != draft.namespaces.end();
+      if (lists && draft.vpc.empty() && !draft.by_label) return false;
     }
     for (const SubnetDraft& draft : drafts_) {
       if (draft.vpc.empty() && !draft.namespaces.empty() && draft.namespaces.front() == ns && draft.name != "s0")
@@ -238,7 +245,7 @@ class Builder {
   std::vector<Duration> ns_at_;
   std::set<std::string> names_its_own_;  // namespaces that insist on s0 or s1
   std::string vpc_;
-  bool vpc_lists_ = false;
+  std::string listed_;  // the namespace that the Vpc takes for itself
   std::vector<SubnetDraft> drafts_;
   std::vector<Duration> subnet_at_;
 };

@@ -212,6 +212,18 @@ std::vector<std::string> World::claimant_names(const std::string& ns) const {
   return names;
 }
 
+const std::set<std::string>& World::claimed_by(const std::string& subnet) const {
+  static const std::set<std::string> kNone;
+  const auto it = claimed_by_.find(subnet);
+  return it == claimed_by_.end() ? kNone : it->second;
+}
+
+const std::set<std::string>& World::parents_of_vip(const std::string& switch_name, const std::string& address) const {
+  static const std::set<std::string> kNone;
+  const auto it = vip_parents_.find({switch_name, address});
+  return it == vip_parents_.end() ? kNone : it->second;
+}
+
 std::vector<const api::Subnet*> World::subnets_of_vpc(const std::string& vpc) const {
   std::vector<const api::Subnet*> out;
   for (const auto& [name, s] : subnets_.all()) {

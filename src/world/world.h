@@ -43,9 +43,13 @@ struct Settings {
 // What the subnet reconciler last established. Readiness is this, never a condition read back from the API.
 struct SubnetState {
   bool ready = false;
-  std::string unready;                      // why not, for people
+  std::string unready{};                    // why not, for people
   std::optional<api::SubnetPlan> in_force;  // what the allocator and OVN follow; absent: nothing is programmed
   std::vector<net::Cidr> retiring{};        // older ranges that pods still use: routed, but not given any more
+  bool dhcp_v4 = false;                     // OVN holds DHCP options for its ports
+  bool dhcp_v6 = false;
+  bool distributed = false;  // its ports are members of the port group of their node
+  std::string gateway{};     // the node of its centralized gateway; empty: none
   bool operator==(const SubnetState&) const = default;
 };
 
@@ -106,6 +110,7 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const std::set<std::string>& pods_in(const std::string& ns) const;
   [[nodiscard]] std::vector<std::string> claimant_names(
       const std::string& ns) const;  // any provider, by age, then name
+  [[nodiscard]] const std::set<std::string>& claimed_by(const std::string& subnet) const;  // existing namespaces
   [[nodiscard]] std::vector<const api::Subnet*> subnets_of_vpc(const std::string& vpc) const;
 
   // Proof that a pod of this UID is gone: its deletion was seen, or a GET said so.
@@ -123,6 +128,14 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const std::map<std::string, LogicalRouter>& routers() const { return routers_; }
   [[nodiscard]] const std::map<std::string, LogicalSwitch>& switches() const { return switches_; }
   [[nodiscard]] const std::map<std::string, LogicalPort>& ports() const { return ports_; }
+
+  // Ports of that switch whose external_ids:vips name the address: the ones that may hold it.
+  [[nodiscard]] const std::set<std::string>& parents_of_vip(const std::string& switch_name,
+                                                            const std::string& address) const;
+  // Subnets with the nodes on which port groups of theirs have ports.
+  [[nodiscard]] const std::map<std::string, std::map<std::string, int>>& gateway_pairs() const {
+    return gateway_pairs_;
+  }
 
   // ---- What the controller established
   [[nodiscard]] const SubnetState& subnet_state(const std::string& name) const;
@@ -237,6 +250,8 @@ class World final : public binding::Knowledge {
   void mark_vips_with(const std::string& subnet, const std::vector<net::Address>& addresses, bool released);
   void mark_vips_of_namespace(const std::string& ns);
   void namespace_binding_changed(const std::string& ns);
+  void index_port(const LogicalPort& port, bool there);
+  void mark_gateways();
   void update_claims(const std::string& subnet, const api::Subnet* after);
   void set_claim(const std::string& ns, const std::string& subnet, bool claims);
   [[nodiscard]] binding::SubnetView view_of(const api::Subnet& subnet) const;
@@ -262,8 +277,11 @@ class World final : public binding::Knowledge {
   std::map<std::string, std::set<std::string>> ips_by_subnet_;
   std::map<Key, std::set<std::string>> ips_by_key_;
   std::map<Key, std::set<std::string>> ports_by_key_;
-  std::map<std::string, std::set<std::string>> claims_;    // namespace -> subnets that claim it
-  std::map<std::string, std::set<std::string>> named_by_;  // subnet -> namespaces whose user names it
+  std::map<std::string, std::set<std::string>> claims_;      // namespace -> subnets that claim it
+  std::map<std::string, std::set<std::string>> claimed_by_;  // the other way round
+  std::map<std::string, std::set<std::string>> named_by_;    // subnet -> namespaces whose user names it
+  std::map<std::string, std::map<std::string, int>> gateway_pairs_;
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> vip_parents_;  // (switch, address) -> ports
   std::map<std::string, std::set<std::string>> gone_;  // pod key -> UIDs proven gone, while something of theirs is left
   std::map<std::string, std::map<std::string, Claim>> claims_by_pod_;  // pod UID -> port
   std::map<Key, std::set<std::string>> reservations_;

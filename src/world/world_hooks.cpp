@@ -47,6 +47,10 @@ void World::on_namespace(const std::optional<api::Namespace>& before, const api:
   if (after != nullptr) set_named(*after, true);
   if (after == nullptr) {
     namespace_times_.erase(name);
+    for (const std::string& subnet : claims_[name]) {
+      claimed_by_[subnet].erase(name);
+      mark_dirty({KeyKind::subnet, subnet});
+    }
     claims_.erase(name);
     read_begun_.erase(name);
     return;
@@ -68,6 +72,18 @@ void World::on_namespace(const std::optional<api::Namespace>& before, const api:
 
 void World::on_node(const std::optional<api::Node>& before, const api::Node* after) {
   mark_dirty({KeyKind::node, (after != nullptr ? *after : *before).meta.name});
+  const bool same = before && after != nullptr && before->ready == after->ready &&
+                    before->meta.labels == after->meta.labels && before->internal_ips == after->internal_ips &&
+                    before->meta.deleting == after->meta.deleting;
+  if (!same) mark_gateways();
+}
+
+// Nodes came, went or changed: what the default Vpc routes to them, and centralized gateways.
+void World::mark_gateways() {
+  mark_dirty({KeyKind::vpc, std::string(api::kDefaultVpc)});
+  for (const auto& [name, s] : subnets_.all()) {
+    if (s.gateway_type == "centralized") mark_dirty({KeyKind::subnet, name});
+  }
 }
 
 void World::on_stateful_set(const std::optional<api::StatefulSet>& before, const api::StatefulSet* after) {
@@ -86,6 +102,10 @@ void World::on_network(const std::optional<api::NetworkAttachmentDefinition>& be
 }
 
 void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
+  const bool of_node = (after != nullptr ? *after : *before).subnet == api::kJoinSubnet;
+  if (of_node && !(before && after != nullptr && before->addresses == after->addresses &&
+                   before->meta.deleting == after->meta.deleting))
+    mark_gateways();
   if (before) {
     const Key key = key_of(*before);
     ips_by_subnet_[before->subnet].erase(before->meta.name);
@@ -137,12 +157,25 @@ void World::on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after)
   mark_dirty({KeyKind::vpc, vpc.meta.name});
   wake({WaitKey::Kind::vpc, vpc.meta.name});
   for (const api::Subnet* s : subnets_of_vpc(vpc.meta.name)) mark_dirty({KeyKind::subnet, s->meta.name});
+  if (!before || after == nullptr) {
+    for (const auto& [name, other] : vpcs_.all()) {
+      const bool linked =
+          std::ranges::find(other.peerings, vpc.meta.name, &api::Vpc::Peering::remote) != other.peerings.end();
+      if (linked) mark_dirty({KeyKind::vpc, name});
+    }
+  }
   const bool reach_changed = !before || after == nullptr || before->namespaces != after->namespaces ||
                              before->default_subnet != after->default_subnet;
   if (!reach_changed) return;
   for (const api::Vpc* v : {before ? &*before : nullptr, after}) {
     if (v == nullptr) continue;
-    for (const std::string& ns : v->namespaces) namespace_binding_changed(ns);
+    for (const std::string& ns : v->namespaces) {
+      namespace_binding_changed(ns);
+      // Subnets of other Vpcs may, or may no longer, list it.
+      for (const auto& [name, s] : subnets_.all()) {
+        if (std::ranges::find(s.namespaces, ns) != s.namespaces.end()) mark_dirty({KeyKind::subnet, name});
+      }
+    }
   }
 }
 
@@ -165,6 +198,7 @@ void World::on_subnet(const std::optional<api::Subnet>& before, const api::Subne
   }
   if (after == nullptr) {
     subnet_states_.erase(name);
+    claimed_by_.erase(name);
     ranges_ever_.erase(name);
   }
   wake({WaitKey::Kind::subnet, name});
@@ -184,6 +218,12 @@ void World::set_claim(const std::string& ns, const std::string& subnet, bool cla
   auto& of_ns = claims_[ns];
   const bool changed = claims ? of_ns.insert(subnet).second : of_ns.erase(subnet) > 0;
   if (!changed) return;
+  if (claims) {
+    claimed_by_[subnet].insert(ns);
+  } else {
+    claimed_by_[subnet].erase(ns);
+  }
+  mark_dirty({KeyKind::subnet, subnet});
   if (of_ns.empty()) namespace_times_[ns].lost_last_claim = now_;
   namespace_binding_changed(ns);
 }
@@ -200,6 +240,8 @@ void World::namespace_binding_changed(const std::string& ns) {
 void World::set_subnet_state(const std::string& name, SubnetState state) {
   auto [it, added] = subnet_states_.try_emplace(name);
   if (!added && it->second == state) return;
+  const bool ports_changed = added || it->second.dhcp_v4 != state.dhcp_v4 || it->second.dhcp_v6 != state.dhcp_v6 ||
+                             it->second.distributed != state.distributed;
   const bool usable_changed = added || it->second.ready != state.ready || it->second.in_force != state.in_force;
   if (state.in_force) ranges_ever_[name].insert(state.in_force->cidrs.begin(), state.in_force->cidrs.end());
   it->second = std::move(state);
@@ -207,6 +249,9 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
   if (const api::Subnet* s = subnets_.find(name)) {
     wake({WaitKey::Kind::subnet, "provider:" + s->effective_provider()});
     mark_dirty({KeyKind::vpc, s->effective_vpc()});
+  }
+  if (ports_changed && !usable_changed) {
+    for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
   }
   if (!usable_changed) return;
   for (const auto& [ns, subnets] : claims_) {
@@ -220,6 +265,10 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
     for (const auto& [ns, object] : namespaces_.all()) mark_dirty({KeyKind::namespace_, ns});
   }
   if (name == api::kJoinSubnet) {
+    // Private subnets let the nodes in.
+    for (const auto& [other, object] : subnets_.all()) {
+      if (object.private_) mark_dirty({KeyKind::subnet, other});
+    }
     for (const auto& [node, object] : nodes_.all()) mark_dirty({KeyKind::node, node});
   }
   for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
@@ -272,14 +321,41 @@ void World::observe_port(const std::string& name, std::optional<LogicalPort> por
       mark_dirty(*key);
     }
     mark_dirty({KeyKind::subnet, it->second.switch_name});
+    index_port(it->second, false);
     ports_.erase(it);
   }
   if (!port) return;
+  index_port(*port, true);
   if (const auto key = key_of(*port)) {
     ports_by_key_[*key].insert(name);
     mark_dirty(*key);
   }
   ports_[name] = std::move(*port);
+}
+
+void World::index_port(const LogicalPort& port, bool there) {
+  for (const auto& [group, ids] : port.groups) {
+    const std::string& subnet = ids.at("subnet");
+    auto& nodes = gateway_pairs_[subnet];
+    int& count = nodes[ids.at("node")];
+    const int before = count;
+    count += there ? 1 : -1;
+    if (count == 0) nodes.erase(ids.at("node"));
+    if (nodes.empty()) gateway_pairs_.erase(subnet);
+    if (before == 0 || before + (there ? 1 : -1) == 0) mark_dirty({KeyKind::vpc, std::string(api::kDefaultVpc)});
+  }
+  const auto vips = port.external_ids.find("vips");
+  if (vips == port.external_ids.end()) return;
+  for (const std::string& address : api::split_list(vips->second)) {
+    auto& parents = vip_parents_[{port.switch_name, address}];
+    if (there) {
+      parents.insert(port.name);
+    } else {
+      parents.erase(port.name);
+    }
+    if (parents.empty()) vip_parents_.erase({port.switch_name, address});
+    mark_dirty({KeyKind::subnet, port.switch_name});
+  }
 }
 
 }  // namespace berth::world
