@@ -133,7 +133,9 @@ TEST_F(StandaloneTest, WaitsForTheServerThenTransactsAndObserves) {
   EXPECT_EQ(client.count("Logical_Switch"), 1U) << "the notification comes before the reply";
   loop_.run([&] {
     const auto& row = client.rows_["Logical_Switch"].begin()->second;
-    EXPECT_EQ(row, json::parse(R"({"name":"s","ports":["set",[]],"external_ids":["map",[["a","b"]]]})").get_object());
+    EXPECT_EQ(row,
+              json::parse(R"({"name":"s","ports":["set",[]],"acls":["set",[]],"external_ids":["map",[["a","b"]]]})")
+                  .get_object());
     EXPECT_TRUE(client.client_->has_column("Logical_Switch_Port", "addresses"));
     EXPECT_TRUE(client.client_->has_column("Logical_Switch_Port", ""));
     EXPECT_FALSE(client.client_->has_column("Logical_Switch_Port", "no_such_column"));
