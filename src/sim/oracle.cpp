@@ -271,6 +271,42 @@ void Oracle::check_wired(const std::map<std::string, WiredPod>& all) {
   }
 }
 
+// At rest OVN has the rows that an accepted Subnet asks for: no rule, no option and no virtual port more or less.
+void Oracle::check_rows(const std::string& name, const boost::json::object& object) {
+  const auto conditions = api::parse_conditions(object);
+  const bool accepted = std::ranges::any_of(
+      conditions, [](const api::Condition& c) { return c.type == "Accepted" && c.status == "True"; });
+  if (!accepted) return;
+  const auto count = [&](const char* table, const std::string& id) {
+    return std::ranges::count_if(ovn_.rows(table), [&](const auto& entry) {
+      return boost::json::serialize(entry.second.at("external_ids")).find(fmt::format(R"(["{}","{}"])", id, name)) !=
+             std::string::npos;
+    });
+  };
+  const auto flag = [&](const char* field) {
+    const auto* spec = object.at("spec").get_object().if_contains(field);
+    return spec != nullptr && spec->is_bool() && spec->get_bool();
+  };
+  const auto size = [&](const char* field) -> std::int64_t {
+    const auto* list = object.at("spec").get_object().if_contains(field);
+    return list != nullptr && list->is_array() ? static_cast<std::int64_t>(list->get_array().size()) : 0;
+  };
+  const bool dual = string_at(object, {"spec", "cidrBlock"}).find(',') != std::string::npos;
+  const auto acls = count("ACL", "parent");
+  if (!flag("private") && acls != size("acls"))
+    fail(fmt::format("Subnet {}: OVN has {} rules, but {} are asked for", name, acls, size("acls")));
+  if (flag("private") && acls < size("acls") + (dual ? 4 : 3))
+    fail(fmt::format("private Subnet {}: OVN has only {} rules", name, acls));
+  const auto options = count("DHCP_Options", "ls");
+  if (options != (flag("enableDHCP") ? (dual ? 2 : 1) : 0))
+    fail(fmt::format("Subnet {}: OVN has {} rows of DHCP options", name, options));
+  const auto virtual_ports = std::ranges::count_if(ovn_.rows("Logical_Switch_Port"), [&](const auto& entry) {
+    return std::string(entry.second.at("name").as_string()).starts_with(name + "-vip-");
+  });
+  if (virtual_ports != size("vips"))
+    fail(fmt::format("Subnet {}: OVN has {} virtual ports, but {} are asked for", name, virtual_ports, size("vips")));
+}
+
 void Oracle::check_published() {
   std::map<std::string, std::pair<std::int64_t, std::int64_t>> held;  // subnet -> leases by family
   std::set<std::string> addresses;
@@ -295,6 +331,7 @@ void Oracle::check_published() {
     const bool ready = std::ranges::any_of(
         subnet.conditions, [](const api::Condition& c) { return c.type == "Ready" && c.status == "True"; });
     if (!plan || !ready) continue;
+    check_rows(name, *object);
     for (const net::Cidr& cidr : plan->cidrs) {
       const std::string prefix = cidr.family() == net::Family::v4 ? "v4" : "v6";
       const std::int64_t wanted = cidr.family() == net::Family::v4 ? held[name].first : held[name].second;
@@ -316,6 +353,15 @@ void Oracle::check_empty() {
       const std::string name(name_of(*object));
       if (!permanent().contains(name) && !name.starts_with("node-"))
         fail(fmt::format("left behind: {}/{}", plural, name));
+    }
+  }
+  for (const auto& [table, id] : {std::pair("ACL", "parent"), {"DHCP_Options", "ls"}, {"Port_Group", "subnet"}}) {
+    for (const auto& [uuid, row] : ovn_.rows(table)) {
+      const std::string ids = boost::json::serialize(row.at("external_ids"));
+      const bool belongs = std::ranges::any_of(permanent(), [&](const std::string& name) {
+        return ids.find(fmt::format(R"(["{}","{}"])", id, name)) != std::string::npos;
+      });
+      if (!belongs) fail(fmt::format("left behind in OVN: {} {}", table, ids));
     }
   }
   for (const char* table : {"Logical_Switch", "Logical_Router", "Logical_Switch_Port", "Logical_Router_Port"}) {

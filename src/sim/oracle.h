@@ -79,6 +79,7 @@ class Oracle {
   std::map<std::string, std::string> pod_names_;      // UID -> the subnet that the user named on it
   void note_ip(const Change& change);
   void check_ranges();
+  void check_rows(const std::string& name, const boost::json::object& object);
 
   std::map<std::string, std::map<std::string, std::uint64_t>>
       ip_holders_;  // "subnet address" -> IP object -> epoch of its writer

@@ -20,6 +20,7 @@ struct SubnetDraft {
   std::vector<std::string> namespaces;
   bool by_label = false;
   bool small = false;
+  object network;  // fields that end in further rows of OVN
 };
 
 class Builder {
@@ -120,6 +121,7 @@ class Builder {
     } else {
       spec["namespaces"] = std::move(claimed);
     }
+    for (const auto& [field, asked] : draft.network) spec[field] = asked;
     if (draft.small) spec["excludeIps"] = array{value("10.50.0.5")};
     return {{"apiVersion", "kubeovn.io/v1"},
             {"kind", "Subnet"},
@@ -140,6 +142,17 @@ class Builder {
       draft.namespaces.push_back(names_[below(names_.size())]);
       if (names_.size() > 1 && one_in(3)) draft.namespaces.push_back(names_[below(names_.size())]);
       draft.by_label = one_in(3);
+      if (one_in(4)) draft.network["private"] = true;
+      if (one_in(4)) draft.network["enableDHCP"] = true;
+      if (one_in(6)) draft.network["vips"] = array{value(draft.cidr.substr(0, draft.cidr.find("0/")) + "6")};
+      if (one_in(6)) {
+        draft.network["gatewayType"] = "centralized";
+        draft.network["gatewayNode"] = "node-2,node-1";
+      }
+      if (one_in(6)) {
+        draft.network["acls"] = array{
+            object{{"direction", "to-lport"}, {"priority", 1500}, {"match", "tcp.dst == 22"}, {"action", "drop"}}};
+      }
       const bool late = one_in(4);
       const Duration at = late ? out_.length / 2 + sometime() : sometime();
       create(at, "kubeovn.io", "v1", "subnets", "", manifest(draft));
