@@ -232,6 +232,25 @@ Observer::Problem Observer::row(const json::object& expectation) {
   return std::nullopt;
 }
 
+Result<json::object> Observer::find_row(const std::string& table, const json::value& where) {
+  const auto nb = place_.northbound();
+  if (!nb) return fail(nb.error());
+  const auto rows = (*nb)->tables.find(table);
+  const json::object* found = nullptr;
+  if (rows != (*nb)->tables.end()) {
+    for (const json::object& row : rows->second) {
+      const json::value is(row);
+      if (mismatch(where, &is)) continue;
+      if (found != nullptr)
+        return fail(ErrorCode::invalid, fmt::format("{} where {}: several rows", table, json::serialize(where)));
+      found = &row;
+    }
+  }
+  if (found == nullptr)
+    return fail(ErrorCode::not_found, fmt::format("{} where {}: no row", table, json::serialize(where)));
+  return *found;
+}
+
 Observer::Problem Observer::no_row(const json::object& expectation) {
   json::object other{{"row", expectation.at("no-row")}, {"count", 0}};
   if (const auto* where = member(expectation, "where")) other["where"] = *where;

@@ -18,6 +18,9 @@ class Observer {
   // One item of `see`, its variables replaced. Nothing if it is as expected; else what differs.
   [[nodiscard]] std::optional<std::string> look(const boost::json::object& expectation);
 
+  // The one row that fits. Errors: not_found, invalid (more than one).
+  [[nodiscard]] Result<boost::json::object> find_row(const std::string& table, const boost::json::value& where);
+
  private:
   using Problem = std::optional<std::string>;
   Problem object(const boost::json::object& expectation);

@@ -222,22 +222,31 @@ class Player {
     }
   }
 
-  // remember: {name: {of: Kind/…, at: [path]}}
+  // What a value is remembered from: an object of the API, or the one row of OVN that fits.
+  Result<json::object> source(const json::value& from) {
+    if (!from.is_object()) return fail(ErrorCode::invalid, "remember needs `of` or `row`, and `at`");
+    if (const std::string table = api::string_at(from.get_object(), {"row"}); !table.empty()) {
+      const auto* where = from.get_object().if_contains("where");
+      return observer_.find_row(table, where == nullptr ? json::value(json::object()) : *where);
+    }
+    const auto name = parse_object_name(api::string_at(from.get_object(), {"of"}));
+    if (!name) return fail(name.error());
+    return place_.get(*name);
+  }
+
+  // {name: {of: Kind/…, at: [path]}}
   void remember(const json::value& content, milliseconds patience) {
     if (!content.is_object()) return broken("remember needs a map");
-    for (const auto& [variable, source] : content.get_object()) {
-      const auto name = source.is_object() ? parse_object_name(api::string_at(source.get_object(), {"of"}))
-                                           : fail(ErrorCode::invalid, "remember needs `of` and `at`");
-      if (!name) return broken(name.error().message);
-      const auto path = api::strings_at(source.get_object(), {"at"});
+    for (const auto& [variable, from] : content.get_object()) {
       const auto look = [&]() -> std::optional<std::string> {
-        const auto object = place_.get(*name);
+        const auto object = source(from);
         if (!object) return object.error().message;
         const json::value whole(*object);
         const json::value* at = &whole;
+        const auto path = api::strings_at(from.get_object(), {"at"});
         for (const std::string& key : path) {
           at = at->is_object() ? at->get_object().if_contains(key) : nullptr;
-          if (at == nullptr) return fmt::format("{}/{} has no {}", name->kind, name->name, api::join(path, "."));
+          if (at == nullptr) return fmt::format("{} has no {}", json::serialize(from), api::join(path, "."));
         }
         variables_[std::string(variable)] = at->is_string() ? std::string(at->get_string()) : json::serialize(*at);
         return std::nullopt;

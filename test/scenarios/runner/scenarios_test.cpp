@@ -36,6 +36,12 @@ const Result<std::vector<Scenario>>& all_scenarios() {
   return scenarios;
 }
 
+// What the scenario's test is called: in a filter, '-' has a meaning of its own.
+std::string test_name(std::string name) {
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
 // One play of all scenarios that the command line selects; made when the first result is asked for.
 class Performance {
  public:
@@ -54,7 +60,7 @@ class Performance {
       const auto* suite = test->GetTestSuite(i);
       if (suite->name() != suite_) continue;
       for (int j = 0; j < suite->total_test_count(); ++j) {
-        if (suite->GetTestInfo(j)->name() == scenario) return suite->GetTestInfo(j)->should_run();
+        if (suite->GetTestInfo(j)->name() == test_name(scenario)) return suite->GetTestInfo(j)->should_run();
       }
     }
     return false;
@@ -168,11 +174,11 @@ const bool kRegistered = [] {
   if (!all_scenarios()) return false;
   const bool remote = !setting("BERTH_SCENARIOS_KUBECONFIG").empty();
   for (const Scenario& scenario : *all_scenarios()) {
-    testing::RegisterTest("Scenario", scenario.name.c_str(), nullptr, nullptr, scenario.file.c_str(), 1,
+    testing::RegisterTest("Scenario", test_name(scenario.name).c_str(), nullptr, nullptr, scenario.file.c_str(), 1,
                           [&scenario]() -> testing::Test* { return new MustPass(scenario); });
     if (remote) continue;
-    testing::RegisterTest("ScenarioWithoutController", scenario.name.c_str(), nullptr, nullptr, scenario.file.c_str(),
-                          1, [&scenario]() -> testing::Test* { return new MustFail(scenario); });
+    testing::RegisterTest("ScenarioWithoutController", test_name(scenario.name).c_str(), nullptr, nullptr,
+                          scenario.file.c_str(), 1, [&scenario]() -> testing::Test* { return new MustFail(scenario); });
   }
   return true;
 }();
