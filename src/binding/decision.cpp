@@ -294,9 +294,26 @@ class Decider {
                 pod_.meta.key(), vip->meta.name, vip->held_in(), subnet)};
         return out;
       }
+      if (!vip->given_type.empty()) {
+        out.outcome = Refuse{
+            ipam::Denial::AddressConflict,
+            {vip_key},
+            fmt::format("Pod {}: Vip {} is of type {}, whose address a port of its own has; name a Vip of empty type",
+                        pod_.meta.key(), vip->meta.name, vip->given_type)};
+        return out;
+      }
       bind.vip = vip->meta.name;
       for (const net::Address& a : vip->given) {
         if (!request_.only || a.family() == *request_.only) bind.fixed.push_back(a);
+      }
+      if (!std::ranges::all_of(bind.fixed, [&](const net::Address& a) { return view.contains(a); })) {
+        out.outcome =
+            Refuse{ipam::Denial::AddressOutOfRange,
+                   {vip_key},
+                   fmt::format("Pod {}: Vip {} has {}, outside Subnet {} ({}); delete the Vip and create it again",
+                               pod_.meta.key(), vip->meta.name, api::to_string(bind.fixed), subnet,
+                               api::to_string(view.cidrs))};
+        return out;
       }
     } else if (!request_.literal_pool.empty()) {
       for (const auto& entry : request_.literal_pool) {

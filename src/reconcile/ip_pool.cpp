@@ -19,7 +19,6 @@ class PoolReconciler {
   PoolReconciler(world::World& world, const api::IpPool& pool) : world_(world), pool_(pool), name_(pool.meta.name) {}
 
   Plan run() {
-    if (!world_.safeguards().pools_at_once) world_.configure_pools(pool_.subnet);
     if (pool_.meta.deleting) return retire();
     if (prepare()) return std::move(plan_);
     const world::PoolState& state = world_.pool_state(name_);

@@ -149,7 +149,12 @@ class LivePod {
     const binding::Bind* bind = decision.bind();
     if (bind == nullptr || ip.meta.deleting || ip.subnet != bind->subnet || ip.subnet_uid != bind->subnet_uid)
       return false;
-    return satisfies(ip, request, *bind);
+    // What would have to be drawn anew is given back first, step by step.
+    const bool drawn = bind->fixed.empty() && bind->alternatives.empty();
+    const bool other_pool = drawn && std::ranges::any_of(ip.addresses, [&](const net::Address& a) {
+                              return world_.pool_of(ip.subnet, a) != bind->pool;
+                            });
+    return !other_pool && satisfies(ip, request, *bind);
   }
 
   [[nodiscard]] static bool satisfies(const api::Ip& ip, const NetworkRequest& request, const binding::Bind& bind) {
@@ -217,6 +222,14 @@ class LivePod {
   bool acquire(const NetworkRequest& request, const Decision& decision, const binding::Bind& bind) {
     ipam::Allocator* allocator = world_.allocator(bind.subnet);
     if (allocator == nullptr) return false;
+    const auto held = allocator->find(request.port);
+    const bool drawn = bind.fixed.empty() && bind.alternatives.empty();
+    if (held && drawn && world_.ports().contains(request.port) &&
+        std::ranges::any_of(held->addresses(),
+                            [&](const net::Address& a) { return world_.pool_of(bind.subnet, a) != bind.pool; })) {
+      (void)take_back(world_, request.port, true, plan_);  // the draw would free at once what OVN still has
+      return false;
+    }
     auto lease = draw(*allocator, request, bind);
     if (!lease) {
       const ipam::Refusal& refusal = lease.error();

@@ -21,7 +21,7 @@ class VipReconciler {
       allocate();
       return std::move(plan_);
     }
-    world_.hold_vip(vip_);
+    if (world_.safeguards().vip_keeps_address) world_.hold_vip(vip_);
     follow_port();
     if (plan_.ovn.empty()) settle();
     return std::move(plan_);
@@ -179,15 +179,14 @@ class VipReconciler {
     write_verdict({true, "AllocateVipSucceeded", ""}, user);
   }
 
-  // Conditions, and what follows the text after allocation too; Vips have no status subresource.
+  // Conditions, and what follows the text after allocation too. Vips have no status subresource, so that each write is
+  // a new generation: none is observed.
   void write_verdict(const Verdict& verdict, const std::optional<std::string>& user = {}) {
     std::vector<api::Condition> conditions = vip_.conditions;
     const WallTime now = world_.wall_now();
     const bool waits = verdict.reason == "WaitingForSubnet";
-    bool news = api::set_condition(conditions, "Ready", verdict.ready, verdict.reason, verdict.message, now,
-                                   vip_.meta.generation);
-    news |= api::set_condition(conditions, "Error", !verdict.ready && !waits, verdict.reason, verdict.message, now,
-                               vip_.meta.generation);
+    bool news = api::set_condition(conditions, "Ready", verdict.ready, verdict.reason, verdict.message, now);
+    news |= api::set_condition(conditions, "Error", !verdict.ready && !waits, verdict.reason, verdict.message, now);
     api::JsonObject status, body;
     if (news) status["conditions"] = api::to_json(conditions);
     if (vip_.allocated() && api::strings_at(vip_.status, {"selector"}) != vip_.selector)

@@ -29,6 +29,7 @@ Oracle::~Oracle() { store_.stop_observing(observer_); }
 void Oracle::on_change(const ResourceType& type, const Change& change) {
   const std::string name(name_of(*change.object));
   const bool gone = change.type == Change::Type::deleted;
+  pools.on_change(type, change);
   if (type.kind == "Pod" && change.type == Change::Type::added) {
     const auto meta = api::ObjectMeta::parse(*change.object);
     pod_created_[meta.uid] = change.version;
@@ -151,6 +152,7 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
       if (a == c.network() || (a.is_v4() && a == c.last())) fail(fmt::format("{}: {} is reserved", who, a.to_string()));
     }
   }
+  if (pools.on_wired(wired)) return;
   const bool has_static = pods_with_address_.contains(wired.pod_uid);
   if (const auto named = pod_names_.find(wired.pod_uid); named != pod_names_.end()) {
     if (named->second != wired.subnet) fail(fmt::format("{}: the user named Subnet {}", who, named->second));
@@ -160,7 +162,7 @@ void Oracle::on_wired(const WiredPod& wired, const std::map<std::string, WiredPo
   const auto ns_truth = namespaces_.find(ns);
   if (ns_truth == namespaces_.end()) return;
   const bool by_claim = truth.ever_claimed.contains(ns);
-  if (calm_ && by_claim && ns_truth->second.named.empty() && !has_static) {
+  if (calm_ && by_claim && !pools.has_pool(ns) && ns_truth->second.named.empty() && !has_static) {
     for (const auto& [uid, other] : subnets_) {
       const auto claim = other.claims.find(ns);
       const std::uint64_t created = pod_created_[wired.pod_uid];
@@ -310,9 +312,12 @@ void Oracle::check_rows(const std::string& name, const boost::json::object& obje
 void Oracle::check_published() {
   std::map<std::string, std::pair<std::int64_t, std::int64_t>> held;  // subnet -> leases by family
   std::set<std::string> addresses;
+  std::vector<api::Ip> all;
+  std::map<std::string, std::vector<net::Cidr>> in_force;
   const auto ips = store_.list(*store_.types().find("kubeovn.io", "v1", "ips"), "");
   for (const Object& object : ips->items) {
     const api::Ip ip = api::Ip::parse(*object);
+    all.push_back(ip);
     for (const net::Address& a : ip.addresses) {
       const auto live = live_subnets_.find(ip.subnet);
       const auto cidrs = live == live_subnets_.end()
@@ -325,6 +330,15 @@ void Oracle::check_published() {
         fail(fmt::format("two IP objects hold {} of Subnet {}", a.to_string(), ip.subnet));
     }
   }
+  for (const auto& [subnet, more] : pools.held_by_vips(all)) {
+    const auto live = live_subnets_.find(subnet);
+    if (live == live_subnets_.end()) continue;
+    const auto cidrs = net::Cidr::parse_list(string_at(*live->second, {"spec", "cidrBlock"}));
+    for (const net::Address& a : more) {
+      const bool counts = cidrs && std::ranges::any_of(*cidrs, [&](const net::Cidr& c) { return c.contains(a); });
+      if (counts) ++(a.is_v4() ? held[subnet].first : held[subnet].second);
+    }
+  }
   for (const auto& [name, object] : live_subnets_) {
     const api::Subnet subnet = api::Subnet::parse(*object);
     const auto plan = api::plan_subnet(subnet);
@@ -332,6 +346,7 @@ void Oracle::check_published() {
         subnet.conditions, [](const api::Condition& c) { return c.type == "Ready" && c.status == "True"; });
     if (!plan || !ready) continue;
     check_rows(name, *object);
+    if (!subnet.meta.annotation(api::kCidrInForceAnnotation)) in_force[name] = plan->cidrs;
     for (const net::Cidr& cidr : plan->cidrs) {
       const std::string prefix = cidr.family() == net::Family::v4 ? "v4" : "v6";
       const std::int64_t wanted = cidr.family() == net::Family::v4 ? held[name].first : held[name].second;
@@ -344,10 +359,11 @@ void Oracle::check_published() {
                          string_at(*object, {"status", prefix + "usingIPrange"}), wanted));
     }
   }
+  pools.check_published(in_force, all);
 }
 
 void Oracle::check_empty() {
-  for (const char* plural : {"ips", "subnets", "vpcs"}) {
+  for (const char* plural : {"ips", "subnets", "vpcs", "ippools", "vips"}) {
     const auto all = store_.list(*store_.types().find("kubeovn.io", "v1", plural), "");
     for (const Object& object : all->items) {
       const std::string name(name_of(*object));
@@ -364,7 +380,8 @@ void Oracle::check_empty() {
       if (!belongs) fail(fmt::format("left behind in OVN: {} {}", table, ids));
     }
   }
-  for (const char* table : {"Logical_Switch", "Logical_Router", "Logical_Switch_Port", "Logical_Router_Port"}) {
+  for (const char* table :
+       {"Logical_Switch", "Logical_Router", "Logical_Switch_Port", "Logical_Router_Port", "Address_Set"}) {
     for (const auto& [uuid, row] : ovn_.rows(table)) {
       const std::string name(row.at("name").as_string());
       const bool belongs =

@@ -13,6 +13,7 @@
 #include "ovsdb/memory_store.h"
 #include "sim/api_store.h"
 #include "sim/nodes.h"
+#include "sim/pool_oracle.h"
 
 namespace berth::sim {
 
@@ -37,6 +38,8 @@ class Oracle {
 
   // When everything was deleted: nothing is left but what a cluster always has.
   void check_empty();
+
+  PoolOracle pools{[this](const std::string& what) { fail(what); }};
 
   void fail(const std::string& what) { violations_.push_back(what); }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }

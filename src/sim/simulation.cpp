@@ -103,6 +103,7 @@ class Simulation {
   void start_controller() {
     const std::uint64_t epoch = ++epoch_;
     trace(fmt::format("controller of epoch {} starts", epoch));
+    oracle_.pools.set_leader(epoch, old_leader_ == nullptr);
     leader_ = std::make_unique<SimController>(SimController::Environment{scheduler_, store_, ovn_, faults_, committer_},
                                               options_.seed + epoch * 7919, epoch, settings(),
                                               [this, epoch] { on_crash(epoch); });
@@ -135,6 +136,7 @@ class Simulation {
     scheduler_.after(std::chrono::milliseconds(random_() % 5000), [this] {
       collect();
       old_leader_.reset();
+      oracle_.pools.set_leader(epoch_, true);
     });
   }
 
@@ -180,6 +182,9 @@ class Simulation {
     };
     for (const auto& [name, ip] : world.ips().all()) check("IP " + name, ip.subnet, ip.addresses);
     for (const auto& [name, port] : world.ports()) check("port " + name, port.switch_name, port.addresses);
+    for (const auto& [name, vip] : world.vips().all()) {
+      if (vip.allocated()) check("Vip " + name, vip.held_in(), vip.given);
+    }
   }
 
   // ---- Time
@@ -312,8 +317,12 @@ class Simulation {
   void tear_everything_down() {
     if (oracle_.violations().size() >= kMostViolations) return;
     std::vector<std::function<void()>> deletions;
-    for (const auto& [group, plural] :
-         {std::pair{"", "pods"}, {"apps", "statefulsets"}, {"kubeovn.io", "subnets"}, {"kubeovn.io", "vpcs"}}) {
+    for (const auto& [group, plural] : {std::pair{"", "pods"},
+                                        {"apps", "statefulsets"},
+                                        {"kubeovn.io", "subnets"},
+                                        {"kubeovn.io", "vpcs"},
+                                        {"kubeovn.io", "ippools"},
+                                        {"kubeovn.io", "vips"}}) {
       const TypePtr type = store_.types().find(group, "v1", plural);
       const auto all = store_.list(*type, "");
       for (const Object& object : all->items) {
@@ -348,6 +357,7 @@ class Simulation {
     RunResult result;
     result.violations = oracle_.violations();
     result.occurred = faults_.occurred();
+    for (const auto& [name, times] : oracle_.pools.occurred) result.occurred[name] += times;
     result.steps = steps_;
     result.fingerprint = fingerprint_;
     leader_.reset();

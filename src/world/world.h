@@ -158,6 +158,8 @@ class World final : public binding::Knowledge {
   // then name. A text that is refused leaves in force what was.
   void configure_pools(const std::string& subnet);
   [[nodiscard]] const PoolState& pool_state(const std::string& pool) const;
+  // The pool that an address belongs to; empty: none.
+  [[nodiscard]] std::string pool_of(const std::string& subnet, const net::Address& address) const;
   [[nodiscard]] const std::set<std::string>& pools_in(const std::string& subnet) const;
   [[nodiscard]] const std::set<std::string>& vips_in(const std::string& subnet) const;
   // A Vip holds, under vip_lease(), those of its addresses that nobody else holds: all of them, unless a pod uses it.

@@ -209,14 +209,18 @@ void World::on_pool(const std::optional<api::IpPool>& before, const api::IpPool*
   }
 }
 
-void World::mark_pools_with(const std::string& subnet, const std::vector<net::Address>& addresses) {
+std::string World::pool_of(const std::string& subnet, const net::Address& address) const {
   const auto index = pooled_.find(subnet);
-  if (index == pooled_.end()) return;
+  if (index == pooled_.end()) return {};
+  auto it = index->second.upper_bound(address);
+  if (it == index->second.begin()) return {};
+  --it;
+  return it->first.family() == address.family() && address <= it->second.last ? it->second.pool : std::string();
+}
+
+void World::mark_pools_with(const std::string& subnet, const std::vector<net::Address>& addresses) {
   for (const net::Address& a : addresses) {
-    auto it = index->second.upper_bound(a);
-    if (it == index->second.begin()) continue;
-    --it;
-    if (it->first.family() == a.family() && a <= it->second.last) mark_dirty({KeyKind::ip_pool, it->second.pool});
+    if (std::string pool = pool_of(subnet, a); !pool.empty()) mark_dirty({KeyKind::ip_pool, std::move(pool)});
   }
 }
 

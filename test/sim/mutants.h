@@ -34,6 +34,9 @@ inline const std::vector<Mutant>& mutants() {
       {"reserve-later", &S::reserve_in_same_turn},
       {"port-after-ip-object", &S::remove_port_first},
       {"newcomer-takes-range", &S::holder_keeps_range},
+      {"pools-after-the-first-draw", &S::pools_at_once},
+      {"pool-gone-while-in-use", &S::pool_finalizer_by_use},
+      {"vip-address-to-whoever-comes", &S::vip_keeps_address},
       {"bind-to-terminating", &S::terminating_is_not_ready},
   };
   return all;
