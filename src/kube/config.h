@@ -21,7 +21,7 @@ struct Config {
   std::string token;       // bearer token, or empty
   std::string token_file;  // instead of token: read again as it is rotated
   std::string ns = "default";
-  std::string origin;  // "/root/.kube/config, context admin": for messages
+  std::string origin;  // "~/.kube/config, context admin": for messages
 };
 
 // A kubeconfig's text. `file` is its name, for messages, and the folder from which
