@@ -75,13 +75,18 @@ class VipReconciler {
     plan_.writes.push_back(patch(api::Kind::vip, vip_.meta, std::move(body), true));
   }
 
-  // Who holds the addresses instead of the Vip; empty: nobody.
-  [[nodiscard]] std::string taker() const {
+  // Who holds the address instead of the Vip; empty: nobody.
+  [[nodiscard]] std::string taker_of(const net::Address& address) const {
     const ipam::Allocator* allocator = world_.allocator(vip_.held_in());
     if (allocator == nullptr) return {};
+    const auto holder = allocator->holder_of(address);
+    return holder && *holder != world::vip_lease(name_) ? std::string(*holder) : std::string();
+  }
+
+  // Who holds any of them; empty: nobody.
+  [[nodiscard]] std::string taker() const {
     for (const net::Address& a : vip_.given) {
-      const auto holder = allocator->holder_of(a);
-      if (holder && *holder != world::vip_lease(name_)) return std::string(*holder);
+      if (std::string holder = taker_of(a); !holder.empty()) return holder;
     }
     return {};
   }
@@ -117,38 +122,47 @@ class VipReconciler {
     return out;
   }
 
-  [[nodiscard]] std::optional<world::LogicalPort> wanted_port() const {
+  // A virtual port answers for one address, so that a pair of two families has two: "<vip>", and "<vip>/v6", which no
+  // object can be called. What a pod has taken over is on the pod's own port.
+  [[nodiscard]] std::vector<world::LogicalPort> wanted_ports() const {
     const auto view = world_.subnet(vip_.held_in());
-    if (!view || !view->object->is_ovn() || !world_.switches().contains(vip_.held_in())) return std::nullopt;
-    if (!taker().empty()) return std::nullopt;  // the pod's own port has the address
+    if (!view || !view->object->is_ovn() || !world_.switches().contains(vip_.held_in())) return {};
     const std::string provider = view->object->effective_provider();
     world::LogicalPort port;
     port.switch_name = vip_.held_in();
     port.external_ids = {{world::kVipId, name_}};
-    if (vip_.given_type.empty()) {
-      port.name = name_;
-      port.type = world::kVirtualPort;
-      port.options = {{"virtual-ip", vip_.given.front().to_string()}};
-      if (const auto all = parents(provider); !all.empty()) port.options["virtual-parents"] = api::join(all, ",");
-    } else {
+    std::vector<world::LogicalPort> out;
+    if (!vip_.given_type.empty()) {
+      if (!taker().empty()) return {};
       port.name = api::port_name(name_, vip_.ns, provider);
       port.mac = vip_.given_mac;
       port.addresses = vip_.given;
       if (vip_.given_type == api::kSwitchLbVip) port.options = {{"arp_proxy", "true"}};
+      out.push_back(std::move(port));
+      return out;
     }
-    return port;
+    port.type = world::kVirtualPort;
+    if (const auto all = parents(provider); !all.empty()) port.options["virtual-parents"] = api::join(all, ",");
+    for (const net::Address& address : vip_.given) {
+      if (!taker_of(address).empty()) continue;
+      port.name = address == vip_.given.front() ? name_ : name_ + "/v6";
+      port.options["virtual-ip"] = address.to_string();
+      out.push_back(port);
+    }
+    return out;
   }
 
   void follow_port() {
-    const auto wanted = wanted_port();
+    const auto wanted = wanted_ports();
     for (const std::string& port : world_.ports_of({world::KeyKind::vip, name_})) {
-      if (world_.ports().contains(port) && (!wanted || wanted->name != port))
+      if (world_.ports().contains(port) && std::ranges::find(wanted, port, &world::LogicalPort::name) == wanted.end())
         plan_.ovn.emplace_back(world::RemovePort{port});
     }
-    if (!wanted || name_is_taken(wanted->name)) return;
-    const auto observed = world_.ports().find(wanted->name);
-    if (observed == world_.ports().end() || !(observed->second == *wanted))
-      plan_.ovn.emplace_back(world::PutPort{*wanted});
+    for (const world::LogicalPort& port : wanted) {
+      if (name_is_taken(port.name)) continue;
+      const auto observed = world_.ports().find(port.name);
+      if (observed == world_.ports().end() || !(observed->second == port)) plan_.ovn.emplace_back(world::PutPort{port});
+    }
   }
 
   [[nodiscard]] bool name_is_taken(const std::string& port) const {
@@ -168,12 +182,13 @@ class VipReconciler {
            fmt::format("Vip {}: {} is held by {} too; delete one of them", name_, api::to_string(vip_.given), user)},
           "");
     }
-    if (const auto wanted = wanted_port(); wanted && name_is_taken(wanted->name)) {
+    for (const world::LogicalPort& port : wanted_ports()) {
+      if (!name_is_taken(port.name)) continue;
       return write_verdict(
           {false, "PortConflict",
            fmt::format("Vip {}: its port would be called {}, as that of a pod; create it under another "
                        "name",
-                       name_, wanted->name)},
+                       name_, port.name)},
           user);
     }
     write_verdict({true, "AllocateVipSucceeded", ""}, user);

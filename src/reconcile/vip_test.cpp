@@ -194,6 +194,26 @@ TEST_F(VipTest, AnAllowedAddressPairIsAVirtualPortOfThePodsThatNameItOrAreSelect
   EXPECT_EQ(cluster.address("shop", "c").empty(), false) << "it keeps its own address beside";
 }
 
+TEST_F(VipTest, APairOfTwoFamiliesHasAVirtualPortForEachThatNoPodHasTakenOver) {
+  cluster.subnet("dual", {{"cidrBlock", "10.67.0.0/28,fd00:67::/120"}});
+  cluster.settle();
+  vip("v", {{"subnet", "dual"}});
+  const auto ip_of = [&](const std::string& port) {
+    const auto it = cluster.world.ports().find(port);
+    return it == cluster.world.ports().end() ? std::string("no port") : it->second.options.at("virtual-ip");
+  };
+  EXPECT_EQ(ip_of("v"), "10.67.0.2");
+  EXPECT_EQ(ip_of("v/v6"), "fd00:67::2");
+  EXPECT_EQ(pod("p", {{kVip, "v"}, {"ovn.kubernetes.io/ip_family", "ipv4"}}), "10.67.0.2");
+  EXPECT_EQ(ip_of("v"), "no port");
+  EXPECT_EQ(ip_of("v/v6"), "fd00:67::2");
+  remove(Kind::pod, "shop", "p");
+  EXPECT_EQ(ip_of("v"), "10.67.0.2");
+  remove(Kind::vip, "", "v");
+  EXPECT_EQ(ip_of("v"), "no port");
+  EXPECT_EQ(ip_of("v/v6"), "no port");
+}
+
 TEST_F(VipTest, TheOtherTypesAreOrdinaryPorts) {
   vip("lb", {{"type", "switch_lb_vip"}});
   vip("host", {{"type", "kube_host_vm_vip"}});
