@@ -46,6 +46,21 @@ std::string BindingRecord::to_string() const {
   return boost::json::serialize(object);
 }
 
+namespace {
+
+// Of a pod that Kube-OVN put into its default subnet: its own word, which it writes where the user writes his.
+bool is_word_of_kube_ovn(const ObjectMeta& meta, std::string_view key) {
+  const auto slash = key.find(".kubernetes.io/");
+  if (slash == std::string_view::npos) return false;
+  const std::string_view provider = key.substr(0, slash);
+  const std::string_view suffix = key.substr(slash + std::string_view(".kubernetes.io/").size());
+  if (suffix != suffix::kLogicalSwitch && suffix != suffix::kIpAddress && suffix != suffix::kMacAddress) return false;
+  return meta.annotation(annotation_key(provider, suffix::kAllocated)) == "true" &&
+         meta.annotation(annotation_key(provider, suffix::kLogicalSwitch)) == kDefaultSubnet;
+}
+
+}  // namespace
+
 std::optional<std::string> user_annotation(const ObjectMeta& meta, std::string_view key) {
   auto value = meta.annotation(key);
   if (!value) return std::nullopt;
@@ -55,6 +70,8 @@ std::optional<std::string> user_annotation(const ObjectMeta& meta, std::string_v
       const auto said = record->user.find(std::string(key));
       return said == record->user.end() ? std::nullopt : std::optional(said->second);
     }
+  } else if (is_word_of_kube_ovn(meta, key)) {
+    return std::nullopt;
   }
   return value;
 }

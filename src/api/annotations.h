@@ -12,6 +12,7 @@
 namespace berth::api {
 
 inline constexpr std::string_view kFinalizer = "kubeovn.io/kube-ovn-controller";
+inline constexpr std::string_view kLegacyFinalizer = "kube-ovn-controller";  // of Kube-OVN before 1.13
 inline constexpr std::string_view kDefaultProvider = "ovn";
 inline constexpr std::string_view kDefaultVpc = "ovn-cluster";
 inline constexpr std::string_view kDefaultSubnet = "ovn-default";
@@ -88,6 +89,7 @@ struct BindingRecord {
 // The value of an annotation if the user said it: present, and not what the record on the same object says that Berth
 // wrote (if Berth wrote over the user's value, the record keeps that). A record copied along with a manifest still
 // tells which keys came from Berth; it proves nothing else (see own_record).
+// Without any record, what Kube-OVN wrote on a pod that it put into ovn-default is not the user's either.
 [[nodiscard]] std::optional<std::string> user_annotation(const ObjectMeta& meta, std::string_view key);
 
 // The record, if it speaks of this very pod (UID); a copied or restored manifest has none.

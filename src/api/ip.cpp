@@ -54,17 +54,46 @@ Ip Ip::parse(const JsonObject& object) {
   std::string text = string_at(spec, {"v4IpAddress"}) + "," + string_at(spec, {"v6IpAddress"});
   if (text == ",") text = string_at(spec, {"ipAddress"});
   for (const std::string& item : split_list(text)) {
-    if (const auto address = net::Address::parse(item)) ip.addresses.push_back(*address);
+    if (const auto address = net::Address::parse(item)) {
+      ip.addresses.push_back(*address);
+    } else {
+      ip.malformed = fmt::format("\"{}\": {}", item, address.error().message);
+    }
   }
   std::ranges::sort(ip.addresses);
-  if (const auto mac = net::Mac::parse(string_at(spec, {"macAddress"}))) ip.mac = *mac;
+  if (std::ranges::adjacent_find(ip.addresses, {}, &net::Address::family) != ip.addresses.end())
+    ip.malformed = fmt::format("\"{}\": at most one address of each family", text);
+  const std::string mac_text = string_at(spec, {"macAddress"});
+  if (const auto mac = net::Mac::parse(mac_text)) {
+    ip.mac = *mac;
+  } else if (!mac_text.empty()) {
+    ip.malformed = fmt::format("\"{}\": {}", mac_text, mac.error().message);
+  }
   ip.owner = Owner::parse(ip.meta.annotation(kOwnerAnnotation).value_or(""));
   const std::string epoch = ip.meta.annotation(kEpochAnnotation).value_or("");
   std::from_chars(epoch.data(), epoch.data() + epoch.size(), ip.epoch);
   ip.rule = ip.meta.annotation(kRuleAnnotation).value_or("");
   ip.subnet_uid = ip.meta.annotation(kSubnetUidAnnotation).value_or("");
   ip.pod_uid = ip.meta.annotation(kPodUidAnnotation).value_or("");
+  if (const auto label = ip.meta.labels.find(std::string(kIpReservedLabel)); label != ip.meta.labels.end())
+    ip.reserved_label = label->second;
   return ip;
+}
+
+bool Ip::is_reserved() const {
+  if (!reserved_label.empty()) return reserved_label == "true";
+  if (owner.kind != Owner::Kind::none) return owner.kind == Owner::Kind::reserved;
+  const bool has_finalizer = meta.has_finalizer(kFinalizer) || meta.has_finalizer(kLegacyFinalizer);
+  return !pod_ns.empty() && !has_finalizer && !meta.labels.contains(std::string(kSubnetLabel));
+}
+
+bool Ip::is_request() const {
+  return is_reserved() && owner.kind == Owner::Kind::none && !meta.has_finalizer(kFinalizer) &&
+         !meta.has_finalizer(kLegacyFinalizer);
+}
+
+bool Ip::is_idle() const {
+  return is_reserved() && (owner.kind == Owner::Kind::none || owner.kind == Owner::Kind::reserved);
 }
 
 std::string port_name(std::string_view pod, std::string_view ns, std::string_view provider) {
@@ -76,8 +105,11 @@ std::string node_port_name(std::string_view node) { return fmt::format("node-{}"
 JsonObject ip_manifest(const Ip& ip) {
   std::string v4, v6;
   for (const net::Address& a : ip.addresses) (a.is_v4() ? v4 : v6) = a.to_string();
-  JsonObject labels{
-      {kSubnetLabel, ip.subnet}, {kNodeNameLabel, ip.node_name}, {kIpReservedLabel, "false"}, {ip.subnet, ""}};
+  const bool reserved = ip.reserved_label == "true" || ip.owner.kind == Owner::Kind::reserved;
+  JsonObject labels{{kSubnetLabel, ip.subnet},
+                    {kNodeNameLabel, ip.node_name},
+                    {kIpReservedLabel, reserved ? "true" : "false"},
+                    {ip.subnet, ""}};
   JsonObject annotations{{kOwnerAnnotation, ip.owner.to_string()},
                          {kEpochAnnotation, std::to_string(ip.epoch)},
                          {kRuleAnnotation, ip.rule},

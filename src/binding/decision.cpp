@@ -38,6 +38,8 @@ class Decider {
       : pod_(pod), request_(request), world_(knowledge) {}
 
   Decision run() {
+    if (const auto why = contradicts_reservation())
+      return refuse(Rule::pod_subnet, ipam::Denial::AddressConflict, {}, *why);
     if (!request_.is_default()) return attachment();
     if (request_.subnet) return from({named(*request_.subnet)}, Rule::pod_subnet, {});
     if (request_.pool) return by_pool();
@@ -163,6 +165,7 @@ class Decider {
   Decision from(std::vector<Candidate> candidates, Rule rule, std::set<WaitKey> keys) {
     std::vector<std::string> waiting_for;
     std::set<WaitKey> wake = keys;
+    if (request_.reserved) note("IP/" + request_.reserved->object, 0, "reserves " + reserved_for_it());
     std::vector<std::string> outside;  // ready or not, they do not contain what the pod asks for
     prefer_pools(candidates);
     for (Candidate& candidate : candidates) {
@@ -177,7 +180,8 @@ class Decider {
       const SubnetView& view = *candidate.view;
       const std::int64_t generation = view.object->meta.generation;
       if (!fits(view)) {
-        note(object, generation, fmt::format("does not contain {}", asked_for()));
+        note(object, generation,
+             fmt::format("does not contain {}", request_.reserved ? reserved_for_it() : asked_for()));
         outside.push_back(fmt::format("{} ({})", candidate.name, api::to_string(view.cidrs)));
         continue;
       }
@@ -205,7 +209,16 @@ class Decider {
     if (!waiting_for.empty()) return wait(rule, std::move(wake), api::join(waiting_for, "; or "));
     if (rule == Rule::claimed && may_be_claimed_further()) {
       return settling(wake, fmt::format("a Subnet that contains {} and may still claim namespace {}, beside {}",
-                                        asked_for(), pod_.meta.ns, api::join(outside, ", ")));
+                                        request_.reserved ? reserved_for_it() : asked_for(), pod_.meta.ns,
+                                        api::join(outside, ", ")));
+    }
+    if (request_.reserved) {
+      return refuse(
+          rule, ipam::Denial::AddressOutOfRange, std::move(keys),
+          fmt::format("Pod {}: IP {} reserves {} for it, but rule {} allows only: {}; delete that IP object, or "
+                      "let the pod use that Subnet",
+                      pod_.meta.key(), request_.reserved->object, reserved_for_it(), to_string(rule),
+                      api::join(outside, ", ")));
     }
     return refuse(rule, ipam::Denial::AddressOutOfRange, std::move(keys),
                   request_.addresses.empty()
@@ -221,7 +234,7 @@ class Decider {
 
   // A namespace with IPPools draws from those alone: its other subnets do not count while it has one.
   void prefer_pools(std::vector<Candidate>& candidates) {
-    if (request_.vip || candidates.size() < 2 || request_.pool || !request_.addresses.empty() ||
+    if (request_.vip || request_.reserved || candidates.size() < 2 || request_.pool || !request_.addresses.empty() ||
         !request_.literal_pool.empty())
       return;
     const auto has_pool = [&](const Candidate& c) { return !world_.pools(pod_.meta.ns, c.name).empty(); };
@@ -232,6 +245,33 @@ class Decider {
            fmt::format("passed over: namespace {} has IPPools in another subnet", pod_.meta.ns));
       return true;
     });
+  }
+
+  // "10.1.0.5 of Subnet web"
+  [[nodiscard]] std::string reserved_for_it() const {
+    const ReservedIp& kept = *request_.reserved;
+    return fmt::format("{} of Subnet {}", kept.addresses.empty() ? "an address" : api::to_string(kept.addresses),
+                       kept.subnet);
+  }
+
+  // What the pod asks for by name cannot be what is kept for it.
+  [[nodiscard]] std::optional<std::string> contradicts_reservation() const {
+    if (!request_.reserved) return std::nullopt;
+    const ReservedIp& kept = *request_.reserved;
+    const auto says = [&](std::string_view suffix, const std::string& value) {
+      return fmt::format("Pod {}: annotation {} says {}, but IP {} reserves {} for it; remove one of the two",
+                         pod_.meta.key(), api::annotation_key(request_.provider, suffix), value, kept.object,
+                         reserved_for_it());
+    };
+    const auto is_kept = [&](const net::Address& a) {
+      return kept.addresses.empty() || std::ranges::find(kept.addresses, a) != kept.addresses.end();
+    };
+    if (!std::ranges::all_of(request_.addresses, is_kept))
+      return says(api::suffix::kIpAddress, api::to_string(request_.addresses));
+    if (!request_.mac.is_none() && !kept.mac.is_none() && request_.mac != kept.mac)
+      return says(api::suffix::kMacAddress, request_.mac.to_string());
+    if (request_.vip) return says(api::suffix::kVip, *request_.vip);
+    return std::nullopt;
   }
 
   // Addresses, or just a family.
@@ -261,6 +301,7 @@ class Decider {
 
   // An unready subnet whose CIDR is unknown may still turn out to fit.
   [[nodiscard]] bool fits(const SubnetView& view) const {
+    if (request_.reserved && view.name() != request_.reserved->subnet) return false;
     if (view.cidrs.empty()) return !view.ready;
     if (request_.only && std::ranges::find(view.cidrs, *request_.only, &net::Cidr::family) == view.cidrs.end())
       return false;
@@ -272,6 +313,23 @@ class Decider {
     out.rule = rule;
     const std::string& subnet = view.name();
     Bind bind{subnet, view.object->meta.uid, {}, request_.addresses, {}, {}};
+    if (request_.reserved && !request_.reserved->addresses.empty()) {
+      bind.fixed.clear();
+      for (const net::Address& a : request_.reserved->addresses) {
+        if (!request_.only || a.family() == *request_.only) bind.fixed.push_back(a);
+      }
+      if (!std::ranges::all_of(bind.fixed, [&](const net::Address& a) { return view.contains(a); })) {
+        out.outcome = Refuse{
+            ipam::Denial::AddressOutOfRange,
+            {},
+            fmt::format("Pod {}: IP {} reserves {} for it, outside the range of that Subnet ({}); "
+                        "delete that IP object and create it again with another address",
+                        pod_.meta.key(), request_.reserved->object, reserved_for_it(), api::to_string(view.cidrs))};
+        return out;
+      }
+      out.outcome = std::move(bind);
+      return out;
+    }
     const auto room_wait = [&](const std::string& what, std::string_view remedy) {
       out.outcome =
           Wait{{{WaitKey::Kind::room, subnet}},

@@ -20,13 +20,20 @@ Expectation expectation_of(const api::Namespace& ns) {
   return Expectation::named;
 }
 
+std::optional<std::string> user_switches(const api::Namespace& ns) {
+  const auto key = [](std::string_view suffix) { return api::annotation_key(api::kDefaultProvider, suffix); };
+  auto text = api::user_annotation(ns.meta, key(api::suffix::kLogicalSwitch));
+  if (!text || *text == api::kDefaultSubnet) return std::nullopt;
+  const bool computed = !api::BindingRecord::of(ns.meta) && ns.meta.annotation(key(api::suffix::kCidr));
+  return computed ? std::nullopt : text;
+}
+
 std::vector<std::string> user_subnets(const api::Namespace& ns) {
   std::vector<std::string> names;
   const auto add = [&](const std::string& name) {
     if (std::ranges::find(names, name) == names.end()) names.push_back(name);
   };
-  const std::string key = api::annotation_key(api::kDefaultProvider, api::suffix::kLogicalSwitch);
-  if (const auto text = api::user_annotation(ns.meta, key); text && *text != api::kDefaultSubnet) {
+  if (const auto text = user_switches(ns)) {
     for (const std::string& name : api::split_list(*text)) add(name);
   }
   if (expectation_of(ns) == Expectation::named) {

@@ -27,6 +27,14 @@ struct SubnetView {
   [[nodiscard]] bool contains(const net::Address& address) const;
 };
 
+// An IP object that keeps an address for the port of its name, whoever has it now.
+struct ReservedIp {
+  std::string object;  // its name
+  std::string subnet;  // empty: whatever the pod gets
+  std::vector<net::Address> addresses;
+  net::Mac mac;  // none: any
+};
+
 class Knowledge {
  public:
   virtual ~Knowledge() = default;
@@ -47,6 +55,8 @@ class Knowledge {
   [[nodiscard]] virtual std::vector<const api::IpPool*> pools(const std::string& ns,
                                                               const std::string& subnet) const = 0;
   [[nodiscard]] virtual const api::Vip* find_vip(const std::string&) const { return nullptr; }
+  // What a person keeps for that port; none: nothing.
+  [[nodiscard]] virtual std::optional<ReservedIp> reserved_ip(const std::string&) const { return std::nullopt; }
   // Why none can be drawn from that pool, whatever its room; absent: it is in force.
   [[nodiscard]] virtual std::optional<std::string> pool_problem(const std::string&) const { return std::nullopt; }
   // The oldest custom Vpc that lists the namespace; null: none.
@@ -69,6 +79,10 @@ class Knowledge {
 // The subnets that the user names on a Namespace (rule 3), in order, each once: logical_switch if the user set it, then
 // the names in berth.io/expects-subnet. An unmarked "ovn-default" is Kube-OVN's doing, never the user's.
 [[nodiscard]] std::vector<std::string> user_subnets(const api::Namespace& ns);
+
+// logical_switch of a Namespace if the user set it. Kube-OVN computes it from the Subnets, over whatever was there, and
+// writes cidr beside it: with that, and without Berth's record, it is Kube-OVN's.
+[[nodiscard]] std::optional<std::string> user_switches(const api::Namespace& ns);
 
 enum class Expectation { unset, none, any, named };
 [[nodiscard]] Expectation expectation_of(const api::Namespace& ns);

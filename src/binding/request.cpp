@@ -12,7 +12,8 @@ namespace {
 
 class Reader {
  public:
-  Reader(const api::Pod& pod, const std::string& provider) : pod_(pod), provider_(provider) {}
+  Reader(const api::Pod& pod, const std::string& provider, const Knowledge& knowledge)
+      : pod_(pod), provider_(provider), world_(knowledge) {}
 
   [[nodiscard]] Result<NetworkRequest> read(const api::NetworkSelection* selection) const {
     NetworkRequest out;
@@ -28,6 +29,7 @@ class Reader {
     if (out.is_default()) out.vip = value(api::suffix::kVip);
     if (out.vip && !api::is_object_name(*out.vip))
       return bad(api::suffix::kVip, *out.vip, "must be the name of one Vip");
+    if (auto kept = world_.reserved_ip(out.port); kept && !kept->subnet.empty()) out.reserved = std::move(*kept);
     if (out.vip && (!out.addresses.empty() || out.pool || !out.literal_pool.empty()))
       return bad(api::suffix::kVip, *out.vip,
                  "gives the pod its address; remove the annotations ip_address and ip_pool");
@@ -134,6 +136,7 @@ class Reader {
 
   const api::Pod& pod_;
   const std::string& provider_;
+  const Knowledge& world_;
 };
 
 }  // namespace
@@ -143,7 +146,7 @@ bool NetworkRequest::is_default() const { return provider == api::kDefaultProvid
 Result<PodNetworks> networks_of(const api::Pod& pod, const Knowledge& knowledge) {
   PodNetworks out;
   const std::string default_provider(api::kDefaultProvider);
-  auto first = Reader(pod, default_provider).read(nullptr);
+  auto first = Reader(pod, default_provider, knowledge).read(nullptr);
   if (!first) return fail(first.error());
   out.emplace_back(std::move(*first));
 
@@ -158,7 +161,7 @@ Result<PodNetworks> networks_of(const api::Pod& pod, const Knowledge& knowledge)
       continue;
     }
     if (network->provider.empty()) continue;
-    auto request = Reader(pod, network->provider).read(&selection);
+    auto request = Reader(pod, network->provider, knowledge).read(&selection);
     if (!request) return fail(request.error());
     out.emplace_back(std::move(*request));
   }

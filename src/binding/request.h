@@ -25,6 +25,7 @@ struct NetworkRequest {
   std::optional<std::string> vip;                       // ovn.kubernetes.io/vip: take over this Vip's addresses
   std::optional<net::Family> only;                      // <provider>/ip_family
   net::Mac mac;                                         // <provider>/mac_address
+  std::optional<ReservedIp> reserved;                   // what an IP object keeps for this port
   [[nodiscard]] bool is_default() const;
 };
 

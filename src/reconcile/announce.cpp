@@ -10,8 +10,9 @@ bool is_settled(const api::Pod& pod, const Granted& granted) {
   const auto said = [&](std::string_view suffix) {
     return pod.meta.annotation(api::annotation_key(granted.provider, suffix));
   };
-  return granted.ip.claimed() && said(api::suffix::kAllocated) == "true" && said(api::suffix::kCidr) &&
-         said(api::suffix::kGateway) && said(api::suffix::kLogicalSwitch) == granted.ip.subnet &&
+  return (granted.ip.claimed() || !pod.pod_ips.empty()) && said(api::suffix::kAllocated) == "true" &&
+         said(api::suffix::kCidr) && said(api::suffix::kGateway) &&
+         said(api::suffix::kLogicalSwitch) == granted.ip.subnet &&
          said(api::suffix::kIpAddress) == api::to_string(granted.ip.addresses);
 }
 

@@ -101,7 +101,7 @@ class PoolReconciler {
     for (const auto& [name, set] : world_.address_sets()) {
       if (owner_of(set) == name_) plan_.ovn.emplace_back(world::RemoveAddressSet{name});
     }
-    if (plan_.ovn.empty() && pool_.meta.has_finalizer(api::kFinalizer))
+    if (plan_.ovn.empty() && is_finalized(pool_.meta))
       plan_.writes.push_back(patch_finalizer(api::Kind::ip_pool, pool_.meta, false));
     return std::move(plan_);
   }
@@ -112,13 +112,17 @@ class PoolReconciler {
     if (ranges.empty()) return {};
     const ipam::Allocator* allocator = world_.allocator(pool_.subnet);
     const auto used = [&](net::Family family) { return allocator->pool_counts(name_, family).used; };
-    const bool in_use = allocator != nullptr && used(net::Family::v4) + used(net::Family::v6) > 0;
+    std::int64_t idle = 0;  // kept by IP objects that no pod has: those go on without the pool
     for (const std::string& name : world_.ips_in(pool_.subnet)) {
-      for (const net::Address& a : world_.ips().find(name)->addresses) {
-        if (std::ranges::any_of(ranges, [&](const net::Range& r) { return r.contains(a); })) return "IP " + name;
+      const api::Ip& ip = *world_.ips().find(name);
+      for (const net::Address& a : ip.addresses) {
+        if (std::ranges::none_of(ranges, [&](const net::Range& r) { return r.contains(a); })) continue;
+        if (!ip.is_idle()) return "IP " + name;
+        if (allocator != nullptr && allocator->holder_of(a) == name) ++idle;
       }
     }
-    return in_use ? "a reservation" : "";
+    const auto all = allocator == nullptr ? net::Uint128(0) : used(net::Family::v4) + used(net::Family::v6);
+    return all > net::Uint128(idle) ? "a reservation" : "";
   }
 
   void write_status(bool ready, const std::string& reason, const std::string& message) {

@@ -20,12 +20,13 @@ bool same_content(const api::Ip& is, const api::Ip& wanted) {
 }
 
 // The whole of spec, labels and annotations at once: another binding, or another incarnation of the owner.
-api::Request rewrite_ip(const api::Ip& is, const api::Ip& wanted, bool same_version) {
+api::Request rewrite_ip(const api::Ip& is, api::Ip wanted, bool same_version) {
+  if (is.is_reserved()) wanted.reserved_label = "true";  // a person's word, whoever has the address
   api::JsonObject manifest = api::ip_manifest(wanted);
   api::JsonObject metadata = manifest["metadata"].as_object();
   metadata.erase("name");
   metadata.erase("finalizers");
-  if (is.subnet != wanted.subnet) metadata["labels"].as_object()[is.subnet] = nullptr;
+  if (is.subnet != wanted.subnet && !is.subnet.empty()) metadata["labels"].as_object()[is.subnet] = nullptr;
   api::JsonObject body{{"metadata", std::move(metadata)}, {"spec", manifest["spec"]}};
   if (!is.meta.has_finalizer(api::kFinalizer)) add_finalizer(body, is.meta);
   return patch(api::Kind::ip, is.meta, std::move(body), same_version);
@@ -74,6 +75,25 @@ bool give(world::World& world, const Grant& grant, Plan& plan) {
   return true;
 }
 
+bool keep_reserved(world::World& world, const api::Ip& wanted, Plan& plan) {
+  const api::Ip& ip = *world.ips().find(wanted.meta.name);
+  const bool said = same_content(ip, wanted) && !ip.claimed() && ip.pod_type == wanted.pod_type &&
+                    ip.reserved_label == "true" && ip.meta.has_finalizer(api::kFinalizer);
+  if (!said) {
+    plan.writes.push_back(rewrite_ip(ip, wanted, true));
+    return false;
+  }
+  if (world.ports().contains(ip.meta.name)) {
+    plan.ovn.emplace_back(world::RemovePort{ip.meta.name});
+    return false;
+  }
+  return true;
+}
+
+void sign(const world::World& world, const api::Ip& wanted, Plan& plan) {
+  plan.writes.push_back(rewrite_ip(*world.ips().find(wanted.meta.name), wanted, true));
+}
+
 bool take_back(world::World& world, const std::string& port, bool unclaimed_only, Plan& plan) {
   const binding::Safeguards& safe = world.safeguards();
   const api::Ip* ip = world.ips().find(port);
@@ -90,10 +110,11 @@ bool take_back(world::World& world, const std::string& port, bool unclaimed_only
     return false;
   }
   if (ip != nullptr) {
-    if (ip->meta.has_finalizer(api::kFinalizer)) plan.writes.push_back(patch_finalizer(api::Kind::ip, ip->meta, false));
+    if (is_finalized(ip->meta)) plan.writes.push_back(patch_finalizer(api::Kind::ip, ip->meta, false));
     return false;  // another controller's finalizer: its removal is an event
   }
   for (const std::string& subnet : world.leases_of(port)) world.release(subnet, port);
+  world.forget_reservation(port);
   if (port_there) {
     plan.ovn.emplace_back(world::RemovePort{port});
     return false;

@@ -2,6 +2,7 @@
 
 // Giving and taking back one port's address, step by step:
 //   give       reserve in memory -> IP object written -> OVN port committed (-> the caller announces it)
+//   keep       IP object owned by nobody, its address held -> OVN port gone
 //   take back  IP object marked for deletion -> OVN port gone -> IP object gone -> address free
 // Each function adds the next step to the Plan, or finds that none is left. Steps may be repeated after a crash.
 
@@ -21,6 +22,12 @@ struct Grant {
 
 // Adds what is missing of a grant whose lease is reserved. True: IP object and port are both there and right.
 [[nodiscard]] bool give(world::World& world, const Grant& grant, Plan& plan);
+
+// Adds what is missing until a reserved IP object says this and no port has its address. True: nothing is. It exists.
+[[nodiscard]] bool keep_reserved(world::World& world, const api::Ip& wanted, Plan& plan);
+
+// Writes what an IP object of Kube-OVN lacks to be one of Berth's; its port stays.
+void sign(const world::World& world, const api::Ip& wanted, Plan& plan);
 
 // Adds the next step of taking back whatever there is of a port. True: nothing is left.
 // unclaimed_only: the object may be claimed by an agent at any moment; deleting it then needs its resourceVersion.

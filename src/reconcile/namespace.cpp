@@ -70,9 +70,7 @@ Plan reconcile_namespace(world::World& world, const std::string& name) {
   api::JsonObject annotations;
   for (const auto& [key, value] : wanted) {
     const auto is = ns->meta.annotation(key);
-    const auto said = api::user_annotation(ns->meta, key);
-    const bool users = key == switch_key && said && *said != api::kDefaultSubnet;
-    if (users) continue;
+    if (key == switch_key && binding::user_switches(*ns)) continue;
     record.wrote[key] = value;
     if (!is || *is != value) annotations[key] = value;
   }

@@ -8,6 +8,8 @@
 #include "reconcile/lease.h"
 #include "reconcile/plan.h"
 #include "reconcile/pod_condition.h"
+#include "reconcile/retention.h"
+#include "reconcile/takeover.h"
 #include "reconcile/writes.h"
 
 namespace berth::reconcile {
@@ -15,16 +17,6 @@ namespace {
 
 using binding::Decision;
 using binding::NetworkRequest;
-
-api::Owner owner_of(const api::Pod& pod) {
-  const api::OwnerReference* controller = pod.meta.controller();
-  if (controller != nullptr && controller->kind == "StatefulSet") {
-    const auto dash = pod.meta.name.rfind('-');
-    if (dash != std::string::npos)
-      return api::Owner::parse(fmt::format("statefulset/{}/{}", controller->uid, pod.meta.name.substr(dash + 1)));
-  }
-  return {api::Owner::Kind::pod, pod.meta.uid, 0};
-}
 
 // The agent has claimed it, or the pod shows that it was wired already.
 bool is_wired(const api::Pod& pod, const api::Ip& ip) {
@@ -62,7 +54,14 @@ class LivePod {
       wanted.insert(request.port);
       complete &= bind_network(request);
     }
-    for (const std::string& port : leftovers(wanted)) complete &= take_back(world_, port, false, plan_);
+    for (const std::string& port : leftovers(wanted)) {
+      const api::Ip* ip = world_.ips().find(port);
+      if (ip != nullptr && !ip->meta.deleting && ip->is_idle()) {
+        (void)hold_reserved(world_, *ip, random_, plan_);  // of a network that the pod does not have, or misnamed
+      } else {
+        complete &= let_go(world_, port, false, plan_);
+      }
+    }
     settle_waiting();
     if (complete && !plan_.acts()) announce();
     if (!complete && grants_.empty() && !plan_.acts()) withdraw();
@@ -83,8 +82,14 @@ class LivePod {
     const Decision decision = binding::decide(pod_, request, world_);
     const api::Ip* ip = world_.ips().find(request.port);
     if (ip != nullptr && is_mine(*ip)) return keep_or_rebind(request, decision, *ip);
-    if (ip != nullptr && !may_take_over(*ip, request, decision)) {
-      (void)take_back(world_, request.port, false, plan_);
+    if (ip == nullptr || ip->owner.kind == api::Owner::Kind::none) {
+      if (auto running = wired_by_kube_ovn(world_, pod_, request, decision, blank(request)))
+        return keep(request, *running);
+    }
+    const bool idle = ip != nullptr && !ip->meta.deleting && ip->is_idle();
+    if (idle && ip->is_request() && !hold_reserved(world_, *ip, random_, plan_)) return false;
+    if (ip != nullptr && !idle && !may_take_over(*ip, request, decision)) {
+      (void)let_go(world_, request.port, false, plan_);
       return false;
     }
     if (ip == nullptr) {
@@ -93,7 +98,11 @@ class LivePod {
     if (const binding::Bind* bind = decision.bind()) return acquire(request, decision, *bind);
     if (decision.refuse() != nullptr) refused(*decision.refuse(), "AcquireAddressFailed");
     note_wait(decision);
-    (void)take_back(world_, request.port, false, plan_);  // a reservation, or a port without its IP object
+    if (idle) {
+      (void)hold_reserved(world_, *ip, random_, plan_);  // for later
+    } else {
+      (void)take_back(world_, request.port, false, plan_);  // a reservation, or a port without its IP object
+    }
     return false;
   }
 
@@ -147,8 +156,9 @@ class LivePod {
   // An IP object of an earlier incarnation of this name, whose address fits the decision.
   [[nodiscard]] bool may_take_over(const api::Ip& ip, const NetworkRequest& request, const Decision& decision) const {
     const binding::Bind* bind = decision.bind();
-    if (bind == nullptr || ip.meta.deleting || ip.subnet != bind->subnet || ip.subnet_uid != bind->subnet_uid)
-      return false;
+    const bool same_subnet =
+        bind != nullptr && ip.subnet == bind->subnet && (ip.is_foreign() || ip.subnet_uid == bind->subnet_uid);
+    if (!same_subnet || ip.meta.deleting) return false;
     // What would have to be drawn anew is given back first, step by step.
     const bool drawn = bind->fixed.empty() && bind->alternatives.empty();
     const bool other_pool = drawn && std::ranges::any_of(ip.addresses, [&](const net::Address& a) {
@@ -185,7 +195,7 @@ class LivePod {
     }
     note_wait(decision);
     if (decision.refuse() != nullptr) refused(*decision.refuse(), "AcquireAddressFailed");
-    (void)take_back(world_, request.port, true, plan_);
+    (void)let_go(world_, request.port, true, plan_);
     return false;
   }
 
@@ -212,7 +222,7 @@ class LivePod {
     if (allocator != nullptr && !allocator->holds(request.port) && !allocator->adopt(request.port, lease_of(ip))) {
       ++world_.counters.quarantined;
       if (!is_wired(pod_, ip)) {  // somebody else holds the address: this pod gets another one
-        (void)take_back(world_, request.port, true, plan_);
+        (void)let_go(world_, request.port, true, plan_);
         return false;
       }
     }
@@ -227,9 +237,10 @@ class LivePod {
     if (held && drawn && world_.ports().contains(request.port) &&
         std::ranges::any_of(held->addresses(),
                             [&](const net::Address& a) { return world_.pool_of(bind.subnet, a) != bind.pool; })) {
-      (void)take_back(world_, request.port, true, plan_);  // the draw would free at once what OVN still has
+      (void)let_go(world_, request.port, true, plan_);  // the draw would free at once what OVN still has
       return false;
     }
+    if (held && is_of_earlier_pod(request, *held)) renew_mac(*allocator, request, *held);
     auto lease = draw(*allocator, request, bind);
     if (!lease) {
       const ipam::Refusal& refusal = lease.error();
@@ -250,6 +261,22 @@ class LivePod {
     wanted.mac = lease->mac;
     wanted.rule = binding::to_string(decision.rule);
     return grant(request, wanted);
+  }
+
+  // What the port holds was given to an earlier pod of that name, which nobody means to follow.
+  [[nodiscard]] bool is_of_earlier_pod(const NetworkRequest& request, const ipam::Lease& held) const {
+    const api::Ip* ip = world_.ips().find(request.port);
+    if (ip == nullptr || ip->is_reserved() || !request.mac.is_none() || held.mac != ip->mac) return false;
+    if (owner_of(pod_).kind != api::Owner::Kind::pod || ip->pod_uid == pod_.meta.uid) return false;
+    const auto said = pod_.meta.annotation(api::annotation_key(request.provider, api::suffix::kMacAddress));
+    return !(ip->is_foreign() && said == ip->mac.to_string());
+  }
+
+  // The same addresses, which object and port still have, under another MAC.
+  void renew_mac(ipam::Allocator& allocator, const NetworkRequest& request, const ipam::Lease& held) {
+    allocator.release(request.port);
+    if (!allocator.acquire({request.port, held.addresses(), {}, {}, {}}, random_))
+      (void)allocator.adopt(request.port, held);
   }
 
   [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> draw(ipam::Allocator& allocator, const NetworkRequest& request,
@@ -411,68 +438,11 @@ class LivePod {
   std::string failure_reason_ = "AcquireAddressFailed";
 };
 
-// Whether an IP object outlives the pod that used it.
-bool is_retained(const world::World& world, const api::Ip& ip) {
-  if (ip.meta.deleting) return false;
-  const auto label = ip.meta.labels.find(std::string(api::kIpReservedLabel));
-  if (ip.owner.kind == api::Owner::Kind::reserved || (label != ip.meta.labels.end() && label->second == "true"))
-    return true;
-  if (ip.owner.kind != api::Owner::Kind::stateful_set) return false;
-  const api::Subnet* subnet = world.subnets().find(ip.subnet);
-  if (subnet == nullptr || subnet->meta.deleting || subnet->meta.uid != ip.subnet_uid) return false;
-  for (const auto& [key, set] : world.stateful_sets().all()) {
-    if (set.meta.uid == ip.owner.id)
-      return !set.meta.deleting && ip.owner.ordinal >= set.start && ip.owner.ordinal < set.start + set.replicas;
-  }
-  return false;
-}
-
-// The UID whose absence has to be proven before the object may go; none: nothing to prove.
-std::optional<std::string> unproven(const world::World& world, const std::string& key, const api::Pod* present,
-                                    const std::string& port) {
-  std::string uid;
-  if (const api::Ip* ip = world.ips().find(port)) {
-    uid = ip->pod_uid;
-  } else if (const auto it = world.ports().find(port); it != world.ports().end()) {
-    const auto id = it->second.external_ids.find("pod_uid");
-    if (id != it->second.external_ids.end()) uid = id->second;
-  } else {
-    uid = world.reserved_for(port);
-  }
-  if (present != nullptr)
-    return std::nullopt;  // another incarnation, or this one, is there: finished, or on the host's network
-  if (!world.safeguards().prove_absence || world.is_proven_gone(key, uid)) return std::nullopt;
-  return uid;
-}
-
-// No living pod of that name: take everything back that its owner has left.
-Plan release_pod(world::World& world, const std::string& key, const api::Pod* finished) {
-  Plan plan;
-  world.clear_waiting(key);
-  bool left = false;
-  for (const std::string& port : world.ports_of({world::KeyKind::pod, key})) {
-    const api::Ip* ip = world.ips().find(port);
-    if (ip != nullptr && is_retained(world, *ip)) {
-      left = true;
-      continue;
-    }
-    if (const auto uid = unproven(world, key, finished, port)) {
-      plan.prove_pod = key;
-      plan.prove_uid = *uid;
-      left = true;
-      continue;
-    }
-    left |= !take_back(world, port, false, plan);
-  }
-  if (!left) world.forget_gone(key);
-  return plan;
-}
-
 }  // namespace
 
 Plan reconcile_pod(world::World& world, const std::string& key, Random& random) {
   const api::Pod* pod = world.pods().find(key);
-  if (pod == nullptr || pod->finished() || pod->host_network) return release_pod(world, key, pod);
+  if (pod == nullptr || pod->finished() || pod->host_network) return release_pod(world, key, pod, random);
   return LivePod(world, *pod, random).run();
 }
 

@@ -280,7 +280,7 @@ class SubnetReconciler {
     }
     if (world_.switches().contains(name_)) {
       plan_.ovn.emplace_back(world::RemoveSwitch{name_});
-    } else if (subnet_.meta.has_finalizer(api::kFinalizer)) {
+    } else if (is_finalized(subnet_.meta)) {
       world_.drop_allocator(name_);
       plan_.writes.push_back(patch_finalizer(api::Kind::subnet, subnet_.meta, false));
     }
@@ -291,7 +291,12 @@ class SubnetReconciler {
     if (!world_.safeguards().finalizer_by_owners)
       return api::int_at(subnet_.status, {"v4usingIPs"}) + api::int_at(subnet_.status, {"v6usingIPs"}) > 0;
     const ipam::Allocator* allocator = world_.allocator(name_);
-    return (allocator != nullptr && allocator->lease_count() > 0) || !world_.ips_in(name_).empty();
+    std::size_t idle = 0;  // IP objects that people made stay, and wait for a Subnet of that name
+    for (const std::string& ip : world_.ips_in(name_)) {
+      if (!world_.ips().find(ip)->is_idle()) return true;
+      if (allocator != nullptr && allocator->holds(ip)) ++idle;
+    }
+    return allocator != nullptr && allocator->lease_count() > idle;
   }
 
   [[nodiscard]] std::string holders() const {
@@ -322,7 +327,12 @@ Plan forget(world::World& world, const std::string& name) {
   world.note_switch_under_way(name, {});
   if (world.switches().contains(name)) plan.ovn.emplace_back(world::RemoveSwitch{name});
   const ipam::Allocator* allocator = world.allocator(name);
-  if (allocator != nullptr && allocator->lease_count() == 0 && world.ips_in(name).empty()) world.drop_allocator(name);
+  std::size_t idle = 0;
+  for (const std::string& ip : world.ips_in(name)) {
+    if (!world.ips().find(ip)->is_idle()) return plan;
+    if (allocator != nullptr && allocator->holds(ip)) ++idle;
+  }
+  if (allocator != nullptr && allocator->lease_count() == idle) world.drop_allocator(name);
   return plan;
 }
 

@@ -221,7 +221,7 @@ class VipReconciler {
     for (const std::string& port : world_.ports_of({world::KeyKind::vip, name_})) {
       if (world_.ports().contains(port)) plan_.ovn.emplace_back(world::RemovePort{port});
     }
-    if (plan_.ovn.empty() && vip_.meta.has_finalizer(api::kFinalizer))
+    if (plan_.ovn.empty() && is_finalized(vip_.meta))
       plan_.writes.push_back(patch_finalizer(api::Kind::vip, vip_.meta, false));
     return std::move(plan_);
   }

@@ -126,7 +126,7 @@ Plan retire(const world::World& world, const api::Vpc& vpc) {
                  plan);
   } else if (world.routers().contains(name)) {
     plan.ovn.emplace_back(world::RemoveRouter{name});
-  } else if (vpc.meta.has_finalizer(api::kFinalizer)) {
+  } else if (is_finalized(vpc.meta)) {
     plan.writes.push_back(patch_finalizer(api::Kind::vpc, vpc.meta, false));
   }
   return plan;

@@ -35,7 +35,7 @@ api::Request patch_finalizer(api::Kind kind, const api::ObjectMeta& meta, bool p
   } else {
     api::JsonArray left;
     for (const std::string& f : meta.finalizers) {
-      if (f != api::kFinalizer) left.emplace_back(f);
+      if (f != api::kFinalizer && f != api::kLegacyFinalizer) left.emplace_back(f);
     }
     metadata_of(body)["finalizers"] = std::move(left);
   }
@@ -43,9 +43,16 @@ api::Request patch_finalizer(api::Kind kind, const api::ObjectMeta& meta, bool p
 }
 
 void add_finalizer(api::JsonObject& body, const api::ObjectMeta& meta) {
-  api::JsonArray all = api::to_json(meta.finalizers);
+  api::JsonArray all;
+  for (const std::string& f : meta.finalizers) {
+    if (f != api::kLegacyFinalizer) all.emplace_back(f);
+  }
   all.emplace_back(api::kFinalizer);
   metadata_of(body)["finalizers"] = std::move(all);
+}
+
+bool is_finalized(const api::ObjectMeta& meta) {
+  return meta.has_finalizer(api::kFinalizer) || meta.has_finalizer(api::kLegacyFinalizer);
 }
 
 api::Request remove(api::Kind kind, const api::ObjectMeta& meta, bool same_version) {

@@ -20,6 +20,9 @@ namespace berth::reconcile {
 // Adds or removes Berth's finalizer, with the resourceVersion as precondition; the finalizers of others stay.
 [[nodiscard]] api::Request patch_finalizer(api::Kind kind, const api::ObjectMeta& meta, bool present);
 
+// Whether Berth's finalizer is on it, by its present name or the one that Kube-OVN once gave it.
+[[nodiscard]] bool is_finalized(const api::ObjectMeta& meta);
+
 // metadata of a patch that adds the finalizer along with other things.
 void add_finalizer(api::JsonObject& body, const api::ObjectMeta& meta);
 

@@ -314,7 +314,7 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   };
   for (const std::string& name : ips_in(subnet)) {
     const api::Ip* ip = ips_.find(name);
-    adopt(key_of(*ip), name, ip->pod_uid, ip->addresses, ip->mac);
+    if (!ip->is_request()) adopt(key_of(*ip), name, ip->pod_uid, ip->addresses, ip->mac);
   }
   for (const auto& [name, port] : ports_) {
     const auto key = key_of(port);
@@ -365,15 +365,44 @@ void World::release(const std::string& subnet, const std::string& port) {
   if (!lease || !a->release(port)) return;
   mark_pools_with(subnet, lease->addresses());
   mark_vips_with(subnet, lease->addresses(), true);
-  if (const auto it = reservation_of_.find(port); it != reservation_of_.end() && leases_of(port).empty()) {
-    auto& of_key = reservations_[it->second.key];
-    of_key.erase(port);
-    if (of_key.empty()) reservations_.erase(it->second.key);
-    reservation_of_.erase(it);
+  if (leases_of(port).empty()) forget_reservation(port);
+  if (const auto troubled = ip_problems_.find(subnet); troubled != ip_problems_.end()) {
+    for (const auto& [name, text] : troubled->second) {
+      if (const api::Ip* ip = ips_.find(name)) mark_dirty(key_of(*ip));
+    }
   }
   ++counters.released;
   mark_dirty({KeyKind::subnet, subnet});
   wake({binding::WaitKey::Kind::room, subnet});
+}
+
+void World::forget_reservation(const std::string& port) {
+  const auto it = reservation_of_.find(port);
+  if (it == reservation_of_.end()) return;
+  auto& of_key = reservations_[it->second.key];
+  of_key.erase(port);
+  if (of_key.empty()) reservations_.erase(it->second.key);
+  reservation_of_.erase(it);
+}
+
+bool World::set_ip_problem(const api::Ip& ip, const std::string& text) {
+  if (text.empty()) {
+    const auto it = ip_problems_.find(ip.subnet);
+    if (it == ip_problems_.end()) return false;
+    it->second.erase(ip.meta.name);
+    if (it->second.empty()) ip_problems_.erase(it);
+    return false;
+  }
+  std::string& is = ip_problems_[ip.subnet][ip.meta.name];
+  if (is == text) return false;
+  is = text;
+  return true;
+}
+
+std::optional<binding::ReservedIp> World::reserved_ip(const std::string& port) const {
+  const api::Ip* ip = ips_.find(port);
+  if (ip == nullptr || ip->meta.deleting || !ip->is_reserved()) return std::nullopt;
+  return binding::ReservedIp{port, ip->subnet, ip->addresses, ip->mac};
 }
 
 bool World::set_waiting(const std::string& pod, const binding::Wait& wait) { return waiting_.set(pod, wait, now_); }

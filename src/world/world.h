@@ -174,6 +174,12 @@ class World final : public binding::Knowledge {
   [[nodiscard]] std::string reserved_for(const std::string& port) const;  // that UID
   // Gives the lease back and wakes who waits for room there.
   void release(const std::string& subnet, const std::string& port);
+  // Nothing of the port is left, nor to be given back.
+  void forget_reservation(const std::string& port);
+
+  // Why an IP object that a person made keeps no address (an empty text: it does). True if the text is new. It is
+  // looked at again when an address of its subnet is given back.
+  bool set_ip_problem(const api::Ip& ip, const std::string& text);
 
   // The last claim of a port that was seen for a pod that still exists, though its IP object may be gone; null: none.
   struct Claim {
@@ -223,6 +229,7 @@ class World final : public binding::Knowledge {
   [[nodiscard]] std::vector<binding::SubnetView> claimants(const std::string& ns) const override;
   [[nodiscard]] std::vector<binding::SubnetView> of_provider(const std::string& provider) const override;
   [[nodiscard]] std::vector<const api::IpPool*> pools(const std::string& ns, const std::string& subnet) const override;
+  [[nodiscard]] std::optional<binding::ReservedIp> reserved_ip(const std::string& port) const override;
   [[nodiscard]] std::optional<std::string> pool_problem(const std::string& pool) const override;
   [[nodiscard]] const api::Vpc* vpc_of(const std::string& ns) const override;
   [[nodiscard]] std::vector<binding::SubnetView> defaults_of(const std::string& vpc) const override;
@@ -291,9 +298,10 @@ class World final : public binding::Knowledge {
     Key key;
     std::string pod_uid;
   };
-  std::map<std::string, Reservation> reservation_of_;  // by port
-  std::map<std::string, std::string> displaced_;       // pod key -> how
-  std::set<std::string> to_audit_;                     // IP objects claimed since the last audit
+  std::map<std::string, Reservation> reservation_of_;                      // by port
+  std::map<std::string, std::string> displaced_;                           // pod key -> how
+  std::map<std::string, std::map<std::string, std::string>> ip_problems_;  // subnet -> IP object
+  std::set<std::string> to_audit_;                                         // IP objects claimed since the last audit
   std::map<std::string, TimePoint> status_written_;
 
   struct NamespaceTimes {

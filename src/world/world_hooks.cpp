@@ -108,6 +108,7 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
     mark_gateways();
   if (before) {
     const Key key = key_of(*before);
+    if (after == nullptr || after->subnet != before->subnet) (void)set_ip_problem(*before, "");
     ips_by_subnet_[before->subnet].erase(before->meta.name);
     auto& of_key = ips_by_key_[key];
     of_key.erase(before->meta.name);
@@ -141,7 +142,7 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
 // holds one of them, nothing is held for this port, and its pod's reconciler sees to it.
 void World::reserve_as_written(const api::Ip& ip) {
   ipam::Allocator* a = allocator(ip.subnet);
-  if (a == nullptr || !settings_.safeguards.adopt_on_start) return;
+  if (a == nullptr || !settings_.safeguards.adopt_on_start || ip.is_request()) return;
   note_reservation(key_of(ip), ip.meta.name, ip.pod_uid);
   const auto held = a->find(ip.meta.name);
   if (held && held->addresses() == ip.addresses) return;
