@@ -4,6 +4,7 @@
 
 #include "api/annotations.h"
 #include "reconcile/plan.h"
+#include "reconcile/subnet_conflict.h"
 #include "reconcile/subnet_range.h"
 #include "reconcile/subnet_rows.h"
 #include "reconcile/subnet_status.h"
@@ -36,8 +37,12 @@ bool is_beaten(const world::World& world, const api::Subnet& subnet, const std::
 }
 
 // Invariant 9: what holds a range keeps it; among newcomers (an edit is one too) age, then name.
-std::optional<std::string> loses_against(const world::World& world, const api::Subnet& subnet,
-                                         const api::SubnetPlan& plan) {
+struct Rival {
+  std::string name;
+  std::string text;  // for people
+};
+
+std::optional<Rival> loses_against(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
   const auto mine = programmed_ranges(world, subnet.meta.name);
   const bool holds_it = std::ranges::all_of(plan.cidrs, [&](const net::Cidr& cidr) {
     return std::ranges::find(mine, cidr, &ProgrammedRange::cidr) != mine.end();
@@ -48,11 +53,12 @@ std::optional<std::string> loses_against(const world::World& world, const api::S
     const auto theirs = held_by(world, other->meta.name);
     const bool displaces = !world.safeguards().holder_keeps_range && subnet.meta.older_than(other->meta);
     if (overlap(plan.cidrs, theirs) && !displaces)
-      return fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs));
+      return Rival{other->meta.name, fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs))};
     const auto newcomer = api::plan_subnet(*other);
     if (other->meta.deleting || !newcomer || !other->meta.older_than(subnet.meta)) continue;
     if (overlap(plan.cidrs, newcomer->cidrs) && !is_beaten(world, *other, newcomer->cidrs)) {
-      return fmt::format("Subnet {} ({}), which is older", other->meta.name, api::to_string(newcomer->cidrs));
+      return Rival{other->meta.name,
+                   fmt::format("Subnet {} ({}), which is older", other->meta.name, api::to_string(newcomer->cidrs))};
     }
   }
   return std::nullopt;
@@ -104,8 +110,11 @@ class SubnetReconciler {
     if (subnet_.meta.deleting) return retire();
     const auto plan = api::plan_subnet(subnet_);
     if (!plan) return stand_by("ValidateLogicalSwitchFailed", plan.error().message);
-    if (auto problem = conflict(*plan)) return stand_by("ValidateLogicalSwitchFailed", *problem);
-    if (auto problem = takes_from_pods(*plan)) return stand_by("ValidateLogicalSwitchFailed", *problem);
+    if (auto problem = subnet_conflict(world_, subnet_, *plan)) {
+      return stand_by("ValidateLogicalSwitchFailed", problem->message);
+    }
+    if (auto problem = taken_from_pods(world_, subnet_, *plan))
+      return stand_by("ValidateLogicalSwitchFailed", *problem);
 
     api::JsonObject body;
     if (api::JsonObject spec = api::normalisation_patch(subnet_, *plan); !spec.empty()) body["spec"] = std::move(spec);
@@ -146,42 +155,6 @@ class SubnetReconciler {
   }
 
  private:
-  [[nodiscard]] std::optional<std::string> conflict(const api::SubnetPlan& plan) const {
-    if (!subnet_.is_ovn()) return std::nullopt;
-    if (const auto other = loses_against(world_, subnet_, plan)) {
-      return fmt::format(
-          "Subnet {}: spec.cidrBlock \"{}\": overlaps {} in Vpc {}; choose another range, or delete that Subnet", name_,
-          subnet_.cidr_block, *other, subnet_.effective_vpc());
-    }
-    if (subnet_.effective_vpc() != api::kDefaultVpc || !subnet_.vlan.empty()) return std::nullopt;
-    for (const net::Cidr& service : world_.settings().service_cidr) {
-      if (!overlap(plan.cidrs, {service})) continue;
-      return fmt::format("Subnet {}: spec.cidrBlock \"{}\": overlaps {}, the range of Services; choose another range",
-                         name_, subnet_.cidr_block, service.to_string());
-    }
-    if (const auto node = node_inside(world_, plan)) {
-      return fmt::format("Subnet {}: spec.cidrBlock \"{}\": contains the address {}; choose another range", name_,
-                         subnet_.cidr_block, *node);
-    }
-    return std::nullopt;
-  }
-
-  // An edit must not make a gateway, network or broadcast address of what a pod holds.
-  [[nodiscard]] std::optional<std::string> takes_from_pods(const api::SubnetPlan& plan) const {
-    const auto mine = plan_in_force(world_, subnet_);
-    if (mine && mine->cidrs == plan.cidrs && mine->gateways == plan.gateways) return std::nullopt;
-    for (const net::Address& address : never_given(plan)) {
-      const auto holder = holder_of(world_, name_, address);
-      if (!holder) continue;
-      const bool gateway = std::ranges::find(plan.gateways, address) != plan.gateways.end();
-      return fmt::format(
-          "Subnet {}: spec.{} \"{}\": {} would be {}, but IP {} holds it; choose another, or delete that pod first",
-          name_, gateway ? "gateway" : "cidrBlock", gateway ? subnet_.gateway : subnet_.cidr_block, address.to_string(),
-          gateway ? "the gateway" : "the range's network or broadcast address", *holder);
-    }
-    return std::nullopt;
-  }
-
   // While the edit is on its way, nobody may be given what it will reserve.
   void withhold(const api::SubnetPlan& plan) {
     const ipam::Allocator* allocator = world_.allocator(name_);
@@ -337,6 +310,44 @@ Plan forget(world::World& world, const std::string& name) {
 }
 
 }  // namespace
+
+std::optional<SubnetConflict> subnet_conflict(const world::World& world, const api::Subnet& subnet,
+                                              const api::SubnetPlan& plan) {
+  if (!subnet.is_ovn()) return std::nullopt;
+  const std::string& name = subnet.meta.name;
+  const auto wrong = [&](const std::string& with, const std::string& why) {
+    return SubnetConflict{with, fmt::format("Subnet {}: spec.cidrBlock \"{}\": {}", name, subnet.cidr_block, why)};
+  };
+  if (const auto other = loses_against(world, subnet, plan)) {
+    return wrong(other->name, fmt::format("overlaps {} in Vpc {}; choose another range, or delete that Subnet",
+                                          other->text, subnet.effective_vpc()));
+  }
+  if (subnet.effective_vpc() != api::kDefaultVpc || !subnet.vlan.empty()) return std::nullopt;
+  for (const net::Cidr& service : world.settings().service_cidr) {
+    if (!overlap(plan.cidrs, {service})) continue;
+    return wrong("", fmt::format("overlaps {}, the range of Services; choose another range", service.to_string()));
+  }
+  if (const auto node = node_inside(world, plan))
+    return wrong("", fmt::format("contains the address {}; choose another range", *node));
+  return std::nullopt;
+}
+
+std::optional<std::string> taken_from_pods(const world::World& world, const api::Subnet& subnet,
+                                           const api::SubnetPlan& plan) {
+  const std::string& name = subnet.meta.name;
+  const auto mine = plan_in_force(world, subnet);
+  if (mine && mine->cidrs == plan.cidrs && mine->gateways == plan.gateways) return std::nullopt;
+  for (const net::Address& address : never_given(plan)) {
+    const auto holder = holder_of(world, name, address);
+    if (!holder) continue;
+    const bool gateway = std::ranges::find(plan.gateways, address) != plan.gateways.end();
+    return fmt::format(
+        "Subnet {}: spec.{} \"{}\": {} would be {}, but IP {} holds it; choose another, or delete that pod first", name,
+        gateway ? "gateway" : "cidrBlock", gateway ? subnet.gateway : subnet.cidr_block, address.to_string(),
+        gateway ? "the gateway" : "the range's network or broadcast address", *holder);
+  }
+  return std::nullopt;
+}
 
 Plan reconcile_subnet(world::World& world, const std::string& name) {
   const api::Subnet* subnet = world.subnets().find(name);
