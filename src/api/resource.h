@@ -26,6 +26,7 @@ enum class Kind {
   vip,
   deployment,  // these two only berth-dev handles
   replica_set,
+  validating_webhook_configuration,
 };
 
 struct Resource {
@@ -55,6 +56,8 @@ inline constexpr std::array kResources = {
     Resource{Kind::vip, "kubeovn.io", "v1", "vips", "Vip", false, false},
     Resource{Kind::deployment, "apps", "v1", "deployments", "Deployment", true, true},
     Resource{Kind::replica_set, "apps", "v1", "replicasets", "ReplicaSet", true, true},
+    Resource{Kind::validating_webhook_configuration, "admissionregistration.k8s.io", "v1",
+             "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false, false},
 };
 
 [[nodiscard]] constexpr const Resource& resource_of(Kind kind) { return kResources[static_cast<std::size_t>(kind)]; }

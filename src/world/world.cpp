@@ -116,6 +116,7 @@ void World::upsert(api::Kind kind, const api::JsonObject& object) {
     case api::Kind::lease:
     case api::Kind::deployment:
     case api::Kind::replica_set:
+    case api::Kind::validating_webhook_configuration:
       return;
   }
 }
@@ -147,6 +148,7 @@ void World::remove(api::Kind kind, const api::JsonObject& object) {
     case api::Kind::lease:
     case api::Kind::deployment:
     case api::Kind::replica_set:
+    case api::Kind::validating_webhook_configuration:
       return;
   }
 }
@@ -178,6 +180,7 @@ void World::replace(api::Kind kind, const api::JsonArray& items, std::uint64_t v
     case api::Kind::lease:
     case api::Kind::deployment:
     case api::Kind::replica_set:
+    case api::Kind::validating_webhook_configuration:
       return;
   }
 }
