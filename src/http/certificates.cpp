@@ -10,7 +10,9 @@
 
 #include <array>
 #include <chrono>
+#include <ctime>
 #include <memory>
+#include <optional>
 
 namespace berth::http {
 namespace {
@@ -187,6 +189,20 @@ Result<KeyPair> issue_client(const KeyPair& authority, const ClientSubject& subj
   auto leaf = begin_leaf(authority, subject, validity, "clientAuth");
   if (!leaf) return fail(leaf.error());
   return sign(*leaf);
+}
+
+Result<Validity> validity_of(const std::string& certificate) {
+  const auto read = read_certificate(certificate);
+  if (!read) return fail(ErrorCode::invalid, "not a certificate in PEM");
+  const auto time = [](const ASN1_TIME* from) -> std::optional<WallTime> {
+    std::tm parts{};
+    if (ASN1_TIME_to_tm(from, &parts) != 1) return std::nullopt;
+    return WallTime(std::chrono::seconds(::timegm(&parts)));
+  };
+  const auto from = time(X509_get0_notBefore(read->get()));
+  const auto until = time(X509_get0_notAfter(read->get()));
+  if (!from || !until) return fail(ErrorCode::invalid, "a certificate without times");
+  return Validity{*from, *until};
 }
 
 }  // namespace berth::http

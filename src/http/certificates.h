@@ -44,4 +44,7 @@ struct ClientSubject {
 [[nodiscard]] Result<KeyPair> issue_client(const KeyPair& authority, const ClientSubject& subject,
                                            const Validity& validity);
 
+// When the first certificate of a PEM text is valid. Errors: invalid (it is none).
+[[nodiscard]] Result<Validity> validity_of(const std::string& certificate);
+
 }  // namespace berth::http

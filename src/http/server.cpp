@@ -139,6 +139,13 @@ class Server::Impl {
     return {};
   }
 
+  Status replace_tls(const ServerTls& tls) {
+    auto context = TlsContext::make(tls);
+    if (!context) return fail(context.error());
+    asio::post(core_->io, [this, context = std::move(*context)]() mutable { tls_ = std::move(context); });
+    return {};
+  }
+
   void run() {
     core_->on_room = [this] {
       for (const auto& listener : listeners_) accept(*listener);
@@ -228,6 +235,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
 
 std::uint16_t Server::port() const { return impl_->port(); }
 Status Server::listen_also(int listening) { return impl_->listen_also(listening); }
+Status Server::replace_tls(const ServerTls& tls) { return impl_->replace_tls(tls); }
 void Server::stop() { impl_->stop(); }
 
 }  // namespace berth::http

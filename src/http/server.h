@@ -155,6 +155,10 @@ class Server {
   // namespace. Owned by the server from now on, also on failure. From any thread.
   [[nodiscard]] Status listen_also(int listening);
 
+  // Connections from now on are served with these settings; those that are open keep theirs. From any thread. Errors:
+  // invalid (PEM).
+  [[nodiscard]] Status replace_tls(const ServerTls& tls);
+
   // Closes the listeners and all connections, and joins the I/O thread; the handler is not called after it returns.
   // Responders and Streams may outlive the server: what they are told is dropped. Not from the handler.
   void stop();
