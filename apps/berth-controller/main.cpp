@@ -75,7 +75,7 @@ int run(const controller::Options& options, const kube::Config& api) {
   log::info("berth-controller starts", {{"api", api.server}, {"ovn-nb", options.ovn_nb}});
   say_what_is_unsafe(options);
   controller::Controller program(options, api);
-  if (const auto status = program.open(); !status) return refuse(status.error().with_context("--metrics-addr"));
+  if (const auto status = program.open(); !status) return refuse(status.error());
   signals.on_stop([&program] { program.request_stop(); });
   const int status = program.run();
   signals.end();

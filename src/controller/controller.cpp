@@ -52,6 +52,8 @@ Controller::Controller(Options options, kube::Config api)
       control_random_(seeded()) {}
 
 Controller::~Controller() {
+  leading_ = -1;
+  webhook_.reset();
   leadership_.reset();
   control_.run([this] {
     elector_.reset();
@@ -60,6 +62,7 @@ Controller::~Controller() {
 }
 
 Status Controller::open() {
+  if (auto status = open_webhook(); !status) return fail(status.error().with_context("--webhook-addr"));
   if (!options_.metrics) return {};
   Probes::Sources sources;
   sources.alive = [this] { return alive(); };
@@ -68,10 +71,40 @@ Status Controller::open() {
     loop_.post([this, done = std::move(done)] { done(snapshot()); });
   };
   auto probes = Probes::start(*options_.metrics, std::move(sources));
-  if (!probes) return fail(probes.error());
+  if (!probes) return fail(probes.error().with_context("--metrics-addr"));
   probes_ = std::move(*probes);
   log::info("metrics and probes are served", {{"port", std::to_string(probes_->port())}});
   return {};
+}
+
+Status Controller::open_webhook() {
+  if (!options_.webhook) return {};
+  Webhook::Sources sources;
+  sources.leads = [this] { return leads(); };
+  sources.with_world = [this](std::function<void(const world::World*)> fn) {
+    loop_.post([this, fn = std::move(fn)] {
+      const auto* engine = leadership_ ? leadership_->engine() : nullptr;
+      fn(engine != nullptr && engine->running() ? &engine->world() : nullptr);
+    });
+  };
+  Webhook::Settings settings;
+  settings.options = *options_.webhook;
+  settings.ns = own_namespace();
+  auto webhook = Webhook::start(std::move(settings), api_, std::move(sources));
+  if (!webhook) return fail(webhook.error());
+  webhook_ = std::move(*webhook);
+  log::info("the admission webhook is served", {{"port", std::to_string(webhook_->port())}});
+  return {};
+}
+
+// In a cluster, where the pod is; from outside there is only one place that all know.
+std::string Controller::own_namespace() const {
+  return options_.kubeconfig.empty() ? api_.ns : kube::LeaderElector::Options().ns;
+}
+
+bool Controller::leads() const {
+  const std::int64_t epoch = leading_.load();
+  return epoch >= 0 && elector_->may_write(epoch, boot_time()).has_value();
 }
 
 int Controller::run() {
@@ -80,8 +113,10 @@ int Controller::run() {
     if (!stopping_) control_.loop().post([this] { start_election(); });
   });
   loop_.run();
+  leading_ = -1;
   leadership_.reset();
   probes_.reset();
+  webhook_.reset();
   return exit_status_;
 }
 
@@ -98,8 +133,7 @@ void Controller::start_election() {
   control_client_ = std::make_unique<kube::Client>(control_.loop(), api_, std::move(connection));
 
   kube::LeaderElector::Options options;
-  // In a cluster the Lease lies beside the pod; from outside there is only one place that all know.
-  if (options_.kubeconfig.empty()) options.ns = api_.ns;
+  options.ns = own_namespace();
   options.identity = identity_;
   options.elect = options_.leader_elect;
   options.healthy = [this] { return boot_time() - loop_.last_turn() < kStalled; };
@@ -172,9 +206,11 @@ void Controller::begin(std::uint64_t epoch) {
   auto leadership = Leadership::begin(std::move(environment), epoch);
   if (!leadership) return give_up(leadership.error().message);
   leadership_ = std::move(*leadership);
+  leading_ = static_cast<std::int64_t>(epoch);
 }
 
 void Controller::end() {
+  leading_ = -1;
   if (!leadership_) return;
   if (const auto* engine = leadership_->engine()) counted_ = counted_ + engine->world().counters;
   leadership_.reset();
@@ -215,6 +251,7 @@ void Controller::stop() {
     log::warn("stopping took too long; the Lease may have to expire");
     loop_.stop();
   });
+  leading_ = -1;
   if (!leadership_) return release_lease();
   if (const auto* engine = leadership_->engine()) counted_ = counted_ + engine->world().counters;
   leadership_->stop(kDrain, [this] { release_lease(); });

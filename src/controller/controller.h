@@ -22,6 +22,7 @@
 #include "controller/metrics.h"
 #include "controller/options.h"
 #include "controller/probes.h"
+#include "controller/webhook.h"
 #include "kube/config.h"
 #include "kube/leader_election.h"
 
@@ -34,7 +35,7 @@ class Controller {
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
-  // Opens the probes. Errors: unavailable (the address cannot be bound).
+  // Opens the probes and the webhook. Errors: unavailable (an address cannot be bound), with the flag's name.
   [[nodiscard]] Status open();
 
   // Runs until it is stopped, and gives the Lease back. The process's exit status: 0, or 1 if it cannot go on.
@@ -58,7 +59,12 @@ class Controller {
   void release_lease();
   [[nodiscard]] Metrics snapshot() const;
 
-  [[nodiscard]] Status alive() const;  // any thread
+  [[nodiscard]] Status open_webhook();
+
+  // Any thread
+  [[nodiscard]] Status alive() const;
+  [[nodiscard]] bool leads() const;
+  [[nodiscard]] std::string own_namespace() const;
 
   const Options options_;
   const kube::Config api_;
@@ -80,7 +86,9 @@ class Controller {
   Random control_random_;
   std::unique_ptr<kube::Client> control_client_;  // control thread only
   std::unique_ptr<kube::LeaderElector> elector_;  // made before run(); may_write() from any thread, the rest there
+  std::atomic<std::int64_t> leading_{-1};         // the epoch of the leadership that there is; -1: none
   std::unique_ptr<Probes> probes_;
+  std::unique_ptr<Webhook> webhook_;
 };
 
 }  // namespace berth::controller

@@ -14,6 +14,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "api/metadata.h"
 #include "api/yaml.h"
 #include "net/cidr.h"
 #include "ovsdb/remote.h"
@@ -45,6 +46,11 @@ constexpr std::array kOptions{
     OptionInfo{"log-level", "LEVEL", "debug, info, warn or error (default info)"},
     OptionInfo{"metrics-addr", "IP:PORT",
                "Where /metrics, /healthz and /readyz are served ; by default, and with an empty text, nowhere"},
+    OptionInfo{"webhook-addr", "IP:PORT",
+               "Where the admission webhook is served; by default, and with an empty text, nowhere"},
+    OptionInfo{"webhook-service", "NAMESPACE/NAME",
+               "The Service by which the API server reaches it: the controller then tells the API server of it"},
+    OptionInfo{"webhook-url", "URL", "Likewise by a URL, as https://10.0.0.5:9443/validate; instead of a Service"},
     OptionInfo{"unsafe-no-late-binding", "",
                "Give pods the default subnet at once, as others do. Breaks Berth's promise; exists to prove that tests "
                "notice"},
@@ -169,6 +175,54 @@ Status take_log(const Lookup& given, log::Options& out) {
   out.level = found->second;
   out.program = "berth-controller";
   out.background = true;
+  return {};
+}
+
+// "https://host:port/validate": the host.
+Result<std::string> webhook_host(const Given& url) {
+  constexpr std::string_view kScheme = "https://";
+  const auto wrong = [&] { return bad(url, "must be like https://10.0.0.5:9443/validate"); };
+  if (!url.value.starts_with(kScheme)) return wrong();
+  const auto slash = url.value.find('/', kScheme.size());
+  if (slash == std::string::npos || url.value.substr(slash) != admission::kPath) return wrong();
+  std::string host = url.value.substr(kScheme.size(), slash - kScheme.size());
+  if (host.starts_with('[')) {
+    const auto end = host.find(']');
+    if (end == std::string::npos) return wrong();
+    host = host.substr(1, end - 1);
+    return net::Address::parse(host) ? Result<std::string>(host) : wrong();
+  }
+  host = host.substr(0, host.find(':'));
+  if (host.empty() || (!net::Address::parse(host) && !api::is_object_name(host))) return wrong();
+  return host;
+}
+
+Status take_webhook(const Lookup& given, std::optional<WebhookOptions>& out) {
+  const Given listen = given.get("webhook-addr", "");
+  const Given service = given.get("webhook-service", "");
+  const Given url = given.get("webhook-url", "");
+  if (listen.value.empty()) {
+    for (const Given* option : {&service, &url}) {
+      if (!option->value.empty()) return bad(*option, "needs --webhook-addr, where the webhook is served");
+    }
+    return {};
+  }
+  const auto endpoint = parse_endpoint(listen.value);
+  if (!endpoint) return fail(endpoint.error().with_context(listen.where));
+  out.emplace().listen = *endpoint;
+  if (!service.value.empty() && !url.value.empty()) return bad(url, "excludes --webhook-service; remove one of them");
+  if (!service.value.empty()) {
+    const auto parts = api::split_list(service.value, '/');
+    if (parts.size() != 2 || !api::is_object_name(parts[0]) || !api::is_object_name(parts[1]))
+      return bad(service, "must be like berth-system/berth-webhook");
+    out->target = admission::Target{parts[0], parts[1], ""};
+  }
+  if (!url.value.empty()) {
+    auto host = webhook_host(url);
+    if (!host) return fail(host.error());
+    out->url_host = std::move(*host);
+    out->target = admission::Target{"", "", url.value};
+  }
   return {};
 }
 
@@ -307,6 +361,7 @@ Result<Options> make_options(const GivenOptions& flags, const GivenOptions& file
     if (!endpoint) return fail(endpoint.error().with_context(metrics.where));
     out.metrics = *endpoint;
   }
+  if (auto status = take_webhook(given, out.webhook); !status) return fail(status.error());
   return out;
 }
 

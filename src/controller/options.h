@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "admission/configuration.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "net/address.h"
@@ -39,6 +40,12 @@ struct Endpoint {
   std::uint16_t port = 0;
 };
 
+struct WebhookOptions {
+  Endpoint listen;
+  std::optional<admission::Target> target;  // how the API server reaches it; none: somebody else tells it
+  std::string url_host;                     // of target.url
+};
+
 struct Options {
   std::string kubeconfig;  // empty: the pod's service account
   std::string ovn_nb;      // remotes, as ovsdb::ClientOptions has them
@@ -46,7 +53,8 @@ struct Options {
   bool leader_elect = true;
   std::string identity;  // of this process in the Lease; empty: one is made up
   log::Options log;
-  std::optional<Endpoint> metrics;  // absent: not served
+  std::optional<Endpoint> metrics;        // absent: not served
+  std::optional<WebhookOptions> webhook;  // likewise
 };
 
 // The configuration file's text; `file` is its name, for messages. Errors: invalid (not YAML, an unknown key, a value

@@ -74,6 +74,9 @@ identity: me
 log-format: json
 log-level: debug
 metrics-addr: "[::1]:0"
+webhook-addr: ":9443"
+webhook-service: berth-system/berth-webhook
+webhook-url: ""
 unsafe-no-late-binding: true
 unsafe-skip-confirmation: true
 )",
@@ -83,6 +86,8 @@ unsafe-skip-confirmation: true
   const auto options = make_options({}, *file);
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(options->kubeconfig, "/etc/kube");
+  ASSERT_TRUE(options->webhook && options->webhook->target);
+  EXPECT_EQ(options->webhook->target->service, "berth-webhook");
   EXPECT_EQ(options->identity, "me");
   EXPECT_EQ(options->settings.join_cidr, net::Cidr::parse_list("10.2.0.0/16,fd00:2::/64")) << "IPv4 first";
   EXPECT_EQ(options->settings.settle, std::chrono::seconds(90));
@@ -182,6 +187,26 @@ TEST(OptionsTest, DurationsReadAsInGo) {
        {"", "5", "s", "-5s", "5 s", ".5s", "1e3s", "nans", "5sec", "99999999999999999999s", "4294967295h", "5s5"}) {
     EXPECT_FALSE(parse_duration(wrong)) << wrong;
   }
+}
+
+TEST(OptionsTest, TheWebhookIsReachedByAServiceOrAUrl) {
+  EXPECT_FALSE(make_options(usable(), {})->webhook) << "off by default";
+  const auto url =
+      make_options(usable({{"webhook-addr", "127.0.0.1:0"}, {"webhook-url", "https://[fd00::5]:9443/validate"}}), {});
+  ASSERT_TRUE(url) << url.error().message;
+  EXPECT_EQ(url->webhook->url_host, "fd00::5");
+  EXPECT_EQ(make_options(usable({{"webhook-addr", ":1"}, {"webhook-url", "https://host.example:9/validate"}}), {})
+                ->webhook->url_host,
+            "host.example");
+  for (const auto* wrong : {"http://10.0.0.5/validate", "https://10.0.0.5", "https:///validate", "10.0.0.5"}) {
+    EXPECT_THAT(refusal(usable({{"webhook-addr", ":1"}, {"webhook-url", wrong}})), HasSubstr("--webhook-url")) << wrong;
+  }
+  EXPECT_THAT(refusal(usable({{"webhook-addr", ":1"}, {"webhook-service", "just-a-name"}})),
+              HasSubstr("berth-system/berth-webhook"));
+  EXPECT_THAT(refusal(usable({{"webhook-service", "a/b"}})), HasSubstr("needs --webhook-addr"));
+  EXPECT_THAT(
+      refusal(usable({{"webhook-addr", ":1"}, {"webhook-service", "a/b"}, {"webhook-url", "https://h/validate"}})),
+      HasSubstr("excludes"));
 }
 
 TEST(OptionsTest, EndpointsReadAsAddressAndPort) {
