@@ -97,9 +97,9 @@ TEST(MetricsTest, SubnetsAreCountedByTheirAllocators) {
       "web",
       {.name = "web", .cidrs = plan->cidrs, .gateways = plan->gateways, .excludes = plan->excludes, .gateway_mac = {}});
   Random random(1);
-  ASSERT_TRUE(world.allocator("web")->acquire({.owner = "a", .wanted = {}, .only = {}, .mac = {}, .pool = ""}, random));
-  ASSERT_TRUE(world.allocator("web")->acquire(
-      {.owner = "b", .wanted = {}, .only = net::Family::v4, .mac = {}, .pool = ""}, random));
+  ASSERT_TRUE(world.acquire("web", {.owner = "a", .wanted = {}, .only = {}, .mac = {}, .pool = ""}, random));
+  ASSERT_TRUE(
+      world.acquire("web", {.owner = "b", .wanted = {}, .only = net::Family::v4, .mac = {}, .pool = ""}, random));
 
   Metrics metrics;
   metrics.counters.bound = 10;

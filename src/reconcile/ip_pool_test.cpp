@@ -198,7 +198,7 @@ TEST_F(IpPoolTest, ANewLeaderGivesNothingOfAPoolToOthersEvenBeforeItLooksAtThePo
   for (const auto& [key, object] : cluster.objects) next.upsert(std::get<0>(key), object);
   next.configure_allocator("web", cluster.world.allocator("web")->config());
   Random random(1);
-  EXPECT_EQ(next.allocator("web")->acquire({"x", {}, {}, {}, ""}, random)->v4->to_string(), "10.66.0.6");
+  EXPECT_EQ(next.acquire("web", {"x", {}, {}, {}, ""}, random)->v4->to_string(), "10.66.0.6");
 }
 
 TEST_F(IpPoolTest, ItGoesOnlyWhenNobodyHoldsOneOfItsAddresses) {

@@ -42,9 +42,8 @@ Plan reconcile_node(world::World& world, const std::string& name, Random& random
     return plan;
   }
   const auto view = world.subnet(join);
-  ipam::Allocator* allocator = world.allocator(join);
-  if (!view || !view->ready || allocator == nullptr) return plan;  // its readiness marks all nodes
-  const auto lease = allocator->acquire({port, {}, {}, {}, {}}, random);
+  if (!view || !view->ready || world.allocator(join) == nullptr) return plan;  // its readiness marks all nodes
+  const auto lease = world.acquire(join, {port, {}, {}, {}, {}}, random);
   if (!lease) {
     plan.events.push_back(
         {api::Kind::node, "", name, node->meta.uid, true, "AcquireAddressFailed", lease.error().message});

@@ -218,8 +218,9 @@ class LivePod {
   }
 
   bool keep(const NetworkRequest& request, const api::Ip& ip) {
-    ipam::Allocator* allocator = world_.allocator(ip.subnet);
-    if (allocator != nullptr && !allocator->holds(request.port) && !allocator->adopt(request.port, lease_of(ip))) {
+    const ipam::Allocator* allocator = world_.allocator(ip.subnet);
+    if (allocator != nullptr && !allocator->holds(request.port) &&
+        !world_.adopt(ip.subnet, request.port, lease_of(ip))) {
       ++world_.counters.quarantined;
       if (!is_wired(pod_, ip)) {  // somebody else holds the address: this pod gets another one
         (void)let_go(world_, request.port, true, plan_);
@@ -230,7 +231,7 @@ class LivePod {
   }
 
   bool acquire(const NetworkRequest& request, const Decision& decision, const binding::Bind& bind) {
-    ipam::Allocator* allocator = world_.allocator(bind.subnet);
+    const ipam::Allocator* allocator = world_.allocator(bind.subnet);
     if (allocator == nullptr) return false;
     const auto held = allocator->find(request.port);
     const bool drawn = bind.fixed.empty() && bind.alternatives.empty();
@@ -240,7 +241,7 @@ class LivePod {
       (void)let_go(world_, request.port, true, plan_);  // the draw would free at once what OVN still has
       return false;
     }
-    if (held && is_of_earlier_pod(request, *held)) renew_mac(*allocator, request, *held);
+    if (held && is_of_earlier_pod(request, *held)) world_.renew_mac(bind.subnet, request.port, random_);
     auto lease = draw(*allocator, request, bind);
     if (!lease) {
       const ipam::Refusal& refusal = lease.error();
@@ -250,10 +251,12 @@ class LivePod {
                           {},
                           refusal.message});
       failure_ = fmt::format("{}: {}", ipam::to_string(refusal.denial), refusal.message);
+      // What an earlier wish of the pod drew, and no IP object says yet.
+      if (world_.ips().find(request.port) == nullptr) (void)take_back(world_, request.port, false, plan_);
       return false;
     }
     world_.note_reservation({world::KeyKind::pod, pod_.meta.key()}, request.port, pod_.meta.uid);
-    if (!world_.safeguards().reserve_in_same_turn) allocator->release(request.port);
+    if (!world_.safeguards().reserve_in_same_turn) world_.release(bind.subnet, request.port);
     api::Ip wanted = blank(request);
     wanted.subnet = bind.subnet;
     wanted.subnet_uid = bind.subnet_uid;
@@ -272,18 +275,12 @@ class LivePod {
     return !(ip->is_foreign() && said == ip->mac.to_string());
   }
 
-  // The same addresses, which object and port still have, under another MAC.
-  void renew_mac(ipam::Allocator& allocator, const NetworkRequest& request, const ipam::Lease& held) {
-    allocator.release(request.port);
-    if (!allocator.acquire({request.port, held.addresses(), {}, {}, {}}, random_))
-      (void)allocator.adopt(request.port, held);
-  }
-
-  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> draw(ipam::Allocator& allocator, const NetworkRequest& request,
+  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> draw(const ipam::Allocator& allocator,
+                                                              const NetworkRequest& request,
                                                               const binding::Bind& bind) {
     if (!bind.vip.empty()) return take_vip(allocator, request, bind);
     ipam::Ask ask{request.port, bind.fixed, request.only, request.mac, bind.pool};
-    if (bind.alternatives.empty()) return allocator.acquire(ask, random_);
+    if (bind.alternatives.empty()) return world_.acquire(bind.subnet, ask, random_);
     const api::Owner owner = owner_of(pod_);
     const bool by_ordinal = owner.kind == api::Owner::Kind::stateful_set;
     tl::expected<ipam::Lease, ipam::Refusal> last = tl::unexpected(
@@ -293,7 +290,7 @@ class LivePod {
     for (std::size_t i = 0; i < bind.alternatives.size(); ++i) {
       if (by_ordinal && static_cast<std::int64_t>(i) != owner.ordinal) continue;
       ask.wanted = bind.alternatives[i];
-      last = allocator.acquire(ask, random_);
+      last = world_.acquire(bind.subnet, ask, random_);
       if (last) return last;
     }
     if (!by_ordinal) last.error().denial = ipam::Denial::NoAvailableAddress;
@@ -301,7 +298,7 @@ class LivePod {
   }
 
   // The pod takes over what a Vip holds, or holds it already.
-  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> take_vip(ipam::Allocator& allocator,
+  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> take_vip(const ipam::Allocator& allocator,
                                                                   const NetworkRequest& request,
                                                                   const binding::Bind& bind) {
     const api::Vip& vip = *world_.find_vip(bind.vip);

@@ -34,11 +34,21 @@ class VipReconciler {
     std::string message;
   };
 
+  // What an earlier wish drew, and no write brought home.
+  void drop_reservations() {
+    const std::string owner = world::vip_lease(name_);
+    for (const std::string& subnet : world_.leases_of(owner)) world_.release(subnet, owner);
+  }
+
   void allocate() {
     const auto wanted = api::plan_vip(vip_);
-    if (!wanted) return write_verdict({false, "ValidateVipFailed", wanted.error().message});
+    if (!wanted) {
+      drop_reservations();
+      return write_verdict({false, "ValidateVipFailed", wanted.error().message});
+    }
     const auto view = world_.subnet(vip_.subnet);
-    ipam::Allocator* allocator = world_.allocator(vip_.subnet);
+    const ipam::Allocator* allocator = world_.allocator(vip_.subnet);
+    if (world_.leases_of(world::vip_lease(name_)) != std::vector{vip_.subnet}) drop_reservations();
     if (!view || !view->ready || allocator == nullptr) {
       return write_verdict({false, "WaitingForSubnet",
                             fmt::format("Vip {}: spec.subnet \"{}\": that Subnet {}", name_, vip_.subnet,
@@ -46,15 +56,16 @@ class VipReconciler {
                                               : "is not ready: " + view->unready)});
     }
     const std::string owner = world::vip_lease(name_);
-    auto lease = allocator->acquire({owner, wanted->wanted, {}, wanted->mac, {}}, random_);
+    auto lease = world_.acquire(vip_.subnet, {owner, wanted->wanted, {}, wanted->mac, {}}, random_);
     if (!lease) {
+      drop_reservations();
       return write_verdict(
           {false, "AcquireAddressFailed",
            fmt::format("{}: Vip {}: {}", ipam::to_string(lease.error().denial), name_, lease.error().message)});
     }
     if (vip_.type == api::kSwitchLbVip) {  // answered for by the router's port of that subnet
       lease->mac = allocator->config().gateway_mac;
-      (void)allocator->adopt(owner, *lease);
+      (void)world_.adopt(vip_.subnet, owner, *lease);
     }
     world_.note_reservation({world::KeyKind::vip, name_}, owner, "");
     write_allocation(*view, *lease);

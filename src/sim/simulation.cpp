@@ -287,7 +287,7 @@ class Simulation {
   }
 
   void check_rest() {
-    for (const char* plural : {"subnets", "vpcs"}) {
+    for (const char* plural : {"subnets", "vpcs", "ippools", "vips", "ips"}) {
       const auto all = store_.list(*store_.types().find("kubeovn.io", "v1", plural), "");
       for (const Object& object : all->items) trace("at rest: " + boost::json::serialize(*object));
     }
@@ -378,9 +378,24 @@ class Simulation {
     for (const char c : text) fingerprint_ = (fingerprint_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
     if (options_.trace && type.kind != "Event") {
       static constexpr const char* kTypes[] = {"+", "~", "-"};
-      std::fprintf(stderr, "%10.3f   %s %s %s\n", seconds(), kTypes[static_cast<int>(change.type)], type.kind.c_str(),
-                   std::string(name_of(*change.object)).c_str());
+      std::fprintf(stderr, "%10.3f   %s %s %s %s\n", seconds(), kTypes[static_cast<int>(change.type)],
+                   type.kind.c_str(), std::string(name_of(*change.object)).c_str(), gist(*change.object).c_str());
     }
+  }
+
+  // What a reader of a trace wants to see of an object of ours.
+  static std::string gist(const boost::json::object& object) {
+    std::string out;
+    for (const char* field : {"ips", "v4ip", "v6ip", "v4IpAddress", "v6IpAddress", "cidrBlock", "nodeName"}) {
+      const api::JsonValue* spec = api::find(object, {"spec", field});
+      if (spec != nullptr && *spec != api::JsonValue(""))
+        out += fmt::format(" {}={}", field, boost::json::serialize(*spec));
+    }
+    for (const char* field : {"v4ip", "v6ip", "v4usingIPs", "v4UsingIPs", "v4usingIPrange"}) {
+      const api::JsonValue* status = api::find(object, {"status", field});
+      if (status != nullptr) out += fmt::format(" status.{}={}", field, boost::json::serialize(*status));
+    }
+    return out;
   }
 
   [[nodiscard]] double seconds() const { return std::chrono::duration<double>(scheduler_.now() - begun_).count(); }

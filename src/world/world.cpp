@@ -288,68 +288,6 @@ bool World::vpc_ready(const std::string& name) const {
   return vpc != nullptr && !vpc->meta.deleting && routers_.contains(name);
 }
 
-ipam::Allocator* World::allocator(const std::string& subnet) { return allocators_.find(subnet); }
-
-const ipam::Allocator* World::allocator(const std::string& subnet) const { return allocators_.find(subnet); }
-
-void World::configure_allocator(const std::string& subnet, const ipam::Config& config) {
-  if (ipam::Allocator* known = allocators_.find(subnet)) {
-    if (!(known->config() == config)) {
-      known->reconfigure(config);
-      configure_pools(subnet);
-      for (const std::string& pool : pools_in(subnet)) mark_dirty({KeyKind::ip_pool, pool});
-      for (const std::string& vip : vips_in(subnet)) mark_dirty({KeyKind::vip, vip});
-      wake({binding::WaitKey::Kind::room, subnet});
-    }
-    return;
-  }
-  ipam::Allocator& fresh = allocators_.add(config);
-  if (settings_.safeguards.pools_at_once) configure_pools(subnet);
-  if (!settings_.safeguards.adopt_on_start) return;
-  const auto adopt = [&](const Key& key, const std::string& port, const std::string& pod_uid,
-                         const std::vector<net::Address>& addresses, net::Mac mac) {
-    if (!reservation_of_.contains(port)) note_reservation(key, port, pod_uid);
-    if (fresh.holds(port)) return;
-    ipam::Lease lease;
-    lease.mac = mac;
-    for (const net::Address& a : addresses) (a.is_v4() ? lease.v4 : lease.v6) = a;
-    if (!fresh.adopt(port, lease)) ++counters.quarantined;
-  };
-  for (const std::string& name : ips_in(subnet)) {
-    const api::Ip* ip = ips_.find(name);
-    if (!ip->is_request()) adopt(key_of(*ip), name, ip->pod_uid, ip->addresses, ip->mac);
-  }
-  for (const auto& [name, port] : ports_) {
-    const auto key = key_of(port);
-    const auto uid = port.external_ids.find("pod_uid");
-    if (port.switch_name == subnet && key && key->kind != KeyKind::vip)
-      adopt(*key, name, uid == port.external_ids.end() ? std::string() : uid->second, port.addresses, port.mac);
-  }
-  const std::set<std::string> vips = vips_in(subnet);
-  for (const std::string& name : vips) hold_vip(*vips_.find(name));
-}
-
-void World::drop_allocator(const std::string& subnet) {
-  allocators_.remove(subnet);
-  pooled_.erase(subnet);
-  configure_pools(subnet);
-}
-
-std::vector<std::string> World::leases_of(const std::string& port) const {
-  const auto subnets = allocators_.subnets_of(port);
-  return {subnets.begin(), subnets.end()};
-}
-
-void World::note_reservation(const Key& key, const std::string& port, const std::string& pod_uid) {
-  reservations_[key].insert(port);
-  reservation_of_[port] = {key, pod_uid};
-}
-
-std::string World::reserved_for(const std::string& port) const {
-  const auto it = reservation_of_.find(port);
-  return it == reservation_of_.end() ? std::string() : it->second.pod_uid;
-}
-
 bool World::set_displaced(const std::string& pod, const std::string& text) {
   if (text.empty()) {
     displaced_.erase(pod);
@@ -359,24 +297,6 @@ bool World::set_displaced(const std::string& pod, const std::string& text) {
   if (is == text) return false;
   is = text;
   return true;
-}
-
-void World::release(const std::string& subnet, const std::string& port) {
-  ipam::Allocator* a = allocator(subnet);
-  if (a == nullptr) return;
-  const auto lease = a->find(port);
-  if (!lease || !a->release(port)) return;
-  mark_pools_with(subnet, lease->addresses());
-  mark_vips_with(subnet, lease->addresses(), true);
-  if (leases_of(port).empty()) forget_reservation(port);
-  if (const auto troubled = ip_problems_.find(subnet); troubled != ip_problems_.end()) {
-    for (const auto& [name, text] : troubled->second) {
-      if (const api::Ip* ip = ips_.find(name)) mark_dirty(key_of(*ip));
-    }
-  }
-  ++counters.released;
-  mark_dirty({KeyKind::subnet, subnet});
-  wake({binding::WaitKey::Kind::room, subnet});
 }
 
 void World::forget_reservation(const std::string& port) {

@@ -147,8 +147,7 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const std::set<net::Cidr>& ranges_ever_in_force(const std::string& subnet) const;
   [[nodiscard]] bool vpc_ready(const std::string& name) const;
 
-  // The allocator of a subnet; null: none is in force. Leases are kept by port name.
-  [[nodiscard]] ipam::Allocator* allocator(const std::string& subnet);
+  // The allocator of a subnet; null: none is in force. Leases are kept by port name, those of Vips by vip_lease().
   [[nodiscard]] const ipam::Allocator* allocator(const std::string& subnet) const;
   // Creates or reconfigures it; a new one takes note of everything known to be held (IP objects first, then ports).
   void configure_allocator(const std::string& subnet, const ipam::Config& config);
@@ -172,8 +171,15 @@ class World final : public binding::Knowledge {
   // the pod's; empty: nobody wrote it down.
   void note_reservation(const Key& key, const std::string& port, const std::string& pod_uid);
   [[nodiscard]] std::string reserved_for(const std::string& port) const;  // that UID
-  // Gives the lease back and wakes who waits for room there.
-  void release(const std::string& subnet, const std::string& port);
+  // The allocator's own, with everybody told whom the change concerns: the Subnet's and its pools' counters, Vips whose
+  // address it is, and who waits for room. The subnet must have an allocator; release() does without.
+  [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> acquire(const std::string& subnet, const ipam::Ask& ask,
+                                                                 Random& random);
+  [[nodiscard]] tl::expected<void, ipam::Refusal> adopt(const std::string& subnet, const std::string& owner,
+                                                        const ipam::Lease& lease);
+  void release(const std::string& subnet, const std::string& owner);
+  // The same addresses under another MAC; nothing happens if none is to be had.
+  void renew_mac(const std::string& subnet, const std::string& owner, Random& random);
   // Nothing of the port is left, nor to be given back.
   void forget_reservation(const std::string& port);
 
@@ -254,6 +260,8 @@ class World final : public binding::Knowledge {
   void on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after);
   // Addresses were taken or given back: the pools that have them have other numbers now.
   void mark_pools_with(const std::string& subnet, const std::vector<net::Address>& addresses);
+  void lease_changed(const std::string& subnet, const std::optional<ipam::Lease>& before,
+                     const std::vector<net::Address>& now);
   void mark_pool_of(const AddressSet& address_set);
   void on_vip(const std::optional<api::Vip>& before, const api::Vip* after);
   void mark_vips_with(const std::string& subnet, const std::vector<net::Address>& addresses, bool released);

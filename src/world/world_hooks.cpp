@@ -138,21 +138,6 @@ void World::on_ip(const std::optional<api::Ip>& before, const api::Ip* after) {
   }
 }
 
-// Whoever wrote an IP object (a leader before, or a person): from now on its addresses are not drawn. If somebody else
-// holds one of them, nothing is held for this port, and its pod's reconciler sees to it.
-void World::reserve_as_written(const api::Ip& ip) {
-  ipam::Allocator* a = allocator(ip.subnet);
-  if (a == nullptr || !settings_.safeguards.adopt_on_start || ip.is_request()) return;
-  note_reservation(key_of(ip), ip.meta.name, ip.pod_uid);
-  const auto held = a->find(ip.meta.name);
-  if (held && held->addresses() == ip.addresses) return;
-  if (held) a->release(ip.meta.name);
-  ipam::Lease lease;
-  lease.mac = ip.mac;
-  for (const net::Address& address : ip.addresses) (address.is_v4() ? lease.v4 : lease.v6) = address;
-  if (!a->adopt(ip.meta.name, lease)) ++counters.quarantined;
-}
-
 void World::on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after) {
   const api::Vpc& vpc = after != nullptr ? *after : *before;
   mark_dirty({KeyKind::vpc, vpc.meta.name});

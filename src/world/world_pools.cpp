@@ -86,7 +86,7 @@ const std::set<std::string>& World::pools_in(const std::string& subnet) const {
 }
 
 void World::configure_pools(const std::string& subnet) {
-  ipam::Allocator* allocator = this->allocator(subnet);
+  ipam::Allocator* allocator = allocators_.find(subnet);
   const std::vector<net::Cidr> cidrs = allocator == nullptr ? std::vector<net::Cidr>{} : allocator->config().cidrs;
   std::vector<Claimant> all;
   for (const std::string& name : pools_in(subnet)) {

@@ -23,7 +23,7 @@ const std::set<std::string>& World::vips_in(const std::string& subnet) const {
 }
 
 void World::hold_vip(const api::Vip& vip) {
-  ipam::Allocator* a = allocator(vip.held_in());
+  const ipam::Allocator* a = allocator(vip.held_in());
   if (a == nullptr || !vip.allocated()) return;
   const std::string owner = vip_lease(vip.meta.name);
   ipam::Lease lease;
@@ -36,20 +36,18 @@ void World::hold_vip(const api::Vip& vip) {
   if (lease.addresses().empty() ? !held : held && *held == lease) return;
   note_reservation({KeyKind::vip, vip.meta.name}, owner, "");
   if (lease.addresses().empty()) {
-    a->release(owner);
+    release(vip.held_in(), owner);
   } else {
-    (void)a->adopt(owner, lease);  // only what nobody else holds is in it
+    (void)adopt(vip.held_in(), owner, lease);  // only what nobody else holds is in it
   }
   mark_dirty({KeyKind::vip, vip.meta.name});
-  mark_dirty({KeyKind::subnet, vip.held_in()});
-  mark_pools_with(vip.held_in(), vip.given);
 }
 
 bool World::hand_over_vip(const api::Vip& vip, const std::string& port, const ipam::Lease& lease) {
-  ipam::Allocator* a = allocator(vip.held_in());
+  ipam::Allocator* a = allocators_.find(vip.held_in());
   if (a == nullptr) return false;
-  a->release(vip_lease(vip.meta.name));
-  const bool done = a->adopt(port, lease).has_value();
+  a->release(vip_lease(vip.meta.name));  // nobody is told: its addresses go from hand to hand
+  const bool done = adopt(vip.held_in(), port, lease).has_value();
   hold_vip(vip);
   mark_dirty({KeyKind::vip, vip.meta.name});
   return done;
