@@ -420,7 +420,8 @@ class Decider {
     } else if (bind.fixed.empty()) {
       const auto pools = world_.pools(pod_.meta.ns, subnet);
       const auto usable = std::ranges::find_if(pools, [&](const api::IpPool* pool) {
-        return world_.has_room(subnet, request_.port, request_.only, pool->meta.name);
+        return !world_.pool_problem(pool->meta.name) &&
+               world_.has_room(subnet, request_.port, request_.only, pool->meta.name);
       });
       if (usable != pools.end()) bind.pool = (*usable)->meta.name;
       if (pools.empty() ? !world_.has_room(subnet, request_.port, request_.only, {}) : usable == pools.end()) {
@@ -503,7 +504,12 @@ std::string to_string(const WaitKey& key) {
 }
 
 Decision decide(const api::Pod& pod, const NetworkRequest& request, const Knowledge& knowledge) {
-  return Decider(pod, request, knowledge).run();
+  Decision decision = Decider(pod, request, knowledge).run();
+  // Whatever else is waited for: what the Namespace says, or who claims it, may have the last word.
+  const WaitKey namespace_key{WaitKey::Kind::namespace_, pod.meta.ns};
+  if (auto* wait = std::get_if<Wait>(&decision.outcome)) wait->keys.insert(namespace_key);
+  if (auto* refuse = std::get_if<Refuse>(&decision.outcome)) refuse->keys.insert(namespace_key);
+  return decision;
 }
 
 }  // namespace berth::binding

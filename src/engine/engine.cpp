@@ -460,7 +460,9 @@ void Engine::sweep() {
   }
   for (const std::string& pod_key : missed) {
     ++world_.counters.missed_wakeups;
-    log::error("a waiting pod was not woken by what it waited for", {{"pod", pod_key}});
+    const world::Waiting* waiting = world_.waiting().find(pod_key);
+    log::error("a waiting pod was not woken by what it waited for",
+               {{"pod", pod_key}, {"waited_for", waiting == nullptr ? "" : waiting->for_what}});
     world_.mark_dirty({world::KeyKind::pod, pod_key});
   }
   schedule_turn();

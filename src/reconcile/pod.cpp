@@ -251,8 +251,7 @@ class LivePod {
                           {},
                           refusal.message});
       failure_ = fmt::format("{}: {}", ipam::to_string(refusal.denial), refusal.message);
-      // What an earlier wish of the pod drew, and no IP object says yet.
-      if (world_.ips().find(request.port) == nullptr) (void)take_back(world_, request.port, false, plan_);
+      drop_unwritten(request.port);
       return false;
     }
     world_.note_reservation({world::KeyKind::pod, pod_.meta.key()}, request.port, pod_.meta.uid);
@@ -273,6 +272,17 @@ class LivePod {
     if (owner_of(pod_).kind != api::Owner::Kind::pod || ip->pod_uid == pod_.meta.uid) return false;
     const auto said = pod_.meta.annotation(api::annotation_key(request.provider, api::suffix::kMacAddress));
     return !(ip->is_foreign() && said == ip->mac.to_string());
+  }
+
+  // What an earlier decision drew, and neither IP object nor port says.
+  void drop_unwritten(const std::string& port) {
+    const api::Ip* ip = world_.ips().find(port);
+    if (ip == nullptr) return void(take_back(world_, port, false, plan_));
+    const auto observed = world_.ports().find(port);
+    for (const std::string& subnet : world_.leases_of(port)) {
+      const bool at_port = observed != world_.ports().end() && observed->second.switch_name == subnet;
+      if (subnet != ip->subnet && !at_port) world_.release(subnet, port);
+    }
   }
 
   [[nodiscard]] tl::expected<ipam::Lease, ipam::Refusal> draw(const ipam::Allocator& allocator,

@@ -97,14 +97,13 @@ bool hold_reserved(world::World& world, const api::Ip& ip, Random& random, Plan&
     return true;
   }
   const auto view = world.subnet(ip.subnet);
-  ipam::Allocator* allocator = world.allocator(ip.subnet);
-  if (!view || !view->ready || allocator == nullptr) {  // its readiness marks its IP objects
+  if (!view || !view->ready || world.allocator(ip.subnet) == nullptr) {  // its readiness marks its IP objects
     const std::string text = fmt::format("IP {}: waits for Subnet {}, which {}", ip.meta.name, ip.subnet,
                                          view ? "is not ready: " + view->unready : "does not exist yet");
     if (world.set_ip_problem(ip, text)) plan.events.push_back(about(ip, false, "WaitingForSubnet", text));
     return true;
   }
-  const auto lease = allocator->acquire({ip.meta.name, ip.addresses, {}, ip.mac, {}}, random);
+  const auto lease = world.acquire(ip.subnet, {ip.meta.name, ip.addresses, {}, ip.mac, {}}, random);
   if (!lease) {
     world.release(ip.subnet, ip.meta.name);  // an older range may have had it
     const std::string text =

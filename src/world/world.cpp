@@ -440,9 +440,9 @@ std::vector<binding::SubnetView> World::of_provider(const std::string& provider)
 
 std::vector<const api::IpPool*> World::pools(const std::string& ns, const std::string& subnet) const {
   std::vector<const api::IpPool*> out;
-  for (const auto& [name, pool] : pools_.all()) {
-    if (!pool.meta.deleting && pool.subnet == subnet && std::ranges::find(pool.namespaces, ns) != pool.namespaces.end())
-      out.push_back(&pool);
+  for (const std::string& name : pools_in(subnet)) {
+    const api::IpPool* pool = pools_.find(name);
+    if (!pool->meta.deleting && std::ranges::find(pool->namespaces, ns) != pool->namespaces.end()) out.push_back(pool);
   }
   std::ranges::sort(out, by_age<api::IpPool>);
   return out;
