@@ -271,6 +271,7 @@ TEST_F(DecisionTest, ANamespacesPoolsAreTheOnlySupply) {
   EXPECT_EQ(decided().bind()->pool, "a");
   facts.full.insert("a");
   expect_waiting_on(WaitKey::Kind::room, "web");
+  expect_waiting_on(WaitKey::Kind::namespace_, "shop");
 }
 
 struct BadAnnotation {

@@ -83,6 +83,17 @@ TEST_F(IpPoolTest, NumbersAndRangesComeFromTheAllocatorPerFamily) {
   EXPECT_EQ(cluster.writes, before) << "nothing has changed";
 }
 
+TEST_F(IpPoolTest, AnAddressThatAVipHoldsIsCounted) {
+  pool("front", {"10.66.0.5"});
+  EXPECT_EQ(status("front", "v4UsingIPs"), "0");
+  cluster.put(Kind::vip, "", "v", {{"spec", {{"subnet", "web"}, {"namespace", "shop"}, {"v4ip", "10.66.0.5"}}}});
+  settle();
+  EXPECT_EQ(status("front", "v4UsingIPs"), "1");
+  cluster.remove(Kind::vip, "", "v");
+  settle();
+  EXPECT_EQ(status("front", "v4UsingIPs"), "0");
+}
+
 TEST_F(IpPoolTest, CountersAreWrittenAtMostOnceASecondAndConditionsAtOnce) {
   pool("p", {"10.66.0.4..10.66.0.9"});
   for (const char* name : {"a", "b", "c", "d"}) {
@@ -146,6 +157,15 @@ TEST_F(IpPoolTest, ANamespaceWithPoolsInOneOfItsSubnetsPassesOverTheOthers) {
   pool("p", {"10.67.0.9"}, {"shop"}, "db");
   EXPECT_EQ(pod("a"), "10.67.0.9");
   EXPECT_EQ(pod("b"), "");
+}
+
+TEST_F(IpPoolTest, PodsOfAFullNamespacePoolAreWokenWhenItGoes) {
+  pool("front", {"10.66.0.5"}, {"shop"});
+  EXPECT_EQ(pod("first"), "10.66.0.5");
+  EXPECT_EQ(pod("second"), "");
+  cluster.remove(Kind::ip_pool, "", "front");
+  settle();
+  EXPECT_EQ(cluster.address("shop", "second"), "10.66.0.2");
 }
 
 TEST_F(IpPoolTest, TheOlderOfTwoThatOverlapWinsAndTheOtherComesWhenItGoes) {

@@ -108,6 +108,18 @@ TEST_F(VipTest, WhatCannotBeIsSaidAndTriedAgainWhenItCan) {
   EXPECT_EQ(of("early", {"status", "v4ip"}), "10.68.0.2");
 }
 
+TEST_F(VipTest, AWishThatChangedBeforeItWasWrittenLeavesNothingReserved) {
+  EXPECT_EQ(pod("p"), "10.66.0.2");
+  cluster.put(Kind::vip, "", "v", {{"spec", {{"subnet", "web"}, {"namespace", "shop"}}}});
+  Random random(1);
+  (void)reconcile_vip(cluster.world, "v", random);  // whose write does not arrive
+  EXPECT_EQ(holder("10.66.0.3"), "Vip/v");
+  cluster.edit(Kind::vip, "", "v", {{"spec", {{"v4ip", "10.66.0.2"}}}});
+  cluster.settle();
+  EXPECT_EQ(ready("v").substr(0, 5), "False");
+  EXPECT_EQ(holder("10.66.0.3"), "nobody");
+}
+
 TEST_F(VipTest, AnEditAfterAllocationIsRefusedAndWhatWasGivenStays) {
   vip("v");
   cluster.edit(Kind::vip, "", "v", {{"spec", {{"v4ip", "10.66.0.9"}}}});
