@@ -28,7 +28,7 @@ class Builder {
  public:
   explicit Builder(Random& random) : random_(random) {}
 
-  Scenario build(bool pools) {
+  Scenario build() {
     out_.length = std::chrono::seconds(10 + below(30));
     // All at once; within the time that a Namespace takes to settle, as a chart does; or over a long time.
     const Duration spreads[] = {std::chrono::milliseconds(50), std::chrono::milliseconds(3500), out_.length / 2};
@@ -39,7 +39,7 @@ class Builder {
     pods();
     mishaps();
     nodes();
-    if (pools) add_pools_and_vips(random_, {names_, ns_at_, drafts_.front().cidr, spread_}, out_);
+    add_pools_and_vips(random_, {names_, ns_at_, drafts_.front().cidr, spread_}, out_);
     return std::move(out_);
   }
 
@@ -267,6 +267,6 @@ class Builder {
 
 }  // namespace
 
-Scenario make_scenario(Random& random, bool pools) { return Builder(random).build(pools); }
+Scenario make_scenario(Random& random) { return Builder(random).build(); }
 
 }  // namespace berth::sim

@@ -25,6 +25,6 @@ struct Scenario {
 // Namespaces, Subnets, Vpcs, pods and what people do to them, in an order and at times that only the dice know: one
 // release all at once, or Subnets long after the pods; edits, overlaps, full subnets, deletions and re-creations under
 // the same name.
-[[nodiscard]] Scenario make_scenario(Random& random, bool pools);
+[[nodiscard]] Scenario make_scenario(Random& random);
 
 }  // namespace berth::sim

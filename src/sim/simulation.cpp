@@ -65,7 +65,7 @@ class Simulation {
         oracle_(scheduler_, store_, ovn_, kSettle),
         nodes_(scheduler_, store_, faults_, random_, {"node-1", "node-2", "node-3"}, options.safeguards.confirm,
                {[this](const WiredPod& w) { on_wired(w); }}),
-        scenario_(make_scenario(random_, options.pools)) {
+        scenario_(make_scenario(random_)) {
     ovn_.subscribe([this](const std::vector<ovsdb::RowChange>&) { on_ovn_change(); });
     observer_ = store_.observe([this](const ResourceType& type, const Change& change) { note_change(type, change); });
   }

@@ -14,7 +14,6 @@ namespace berth::sim {
 struct RunOptions {
   std::uint64_t seed = 1;
   binding::Safeguards safeguards;  // all on, but for mutants
-  bool pools = true;               // IPPools and Vips take part
   bool trace = false;              // writes what happens to standard error
 };
 

@@ -19,8 +19,6 @@ int main(int argc, char** argv) {
       first = std::strtoull(value().c_str(), nullptr, 10);
     } else if (arg == "--count") {
       count = std::strtoull(value().c_str(), nullptr, 10);
-    } else if (arg == "--no-pools") {
-      options.pools = false;
     } else if (arg == "--trace") {
       options.trace = true;
     } else if (arg == "--mutant") {
@@ -36,7 +34,7 @@ int main(int argc, char** argv) {
         return 2;
       }
     } else {
-      std::fprintf(stderr, "usage: berth-sim [--seed N] [--count N] [--trace] [--no-pools] [--mutant NAME]\n");
+      std::fprintf(stderr, "usage: berth-sim [--seed N] [--count N] [--trace] [--mutant NAME]\n");
       return 2;
     }
   }

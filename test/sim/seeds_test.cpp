@@ -76,10 +76,6 @@ constexpr const char* kMustOccur[] = {
     "crash after OVN commit",
 };
 
-// With IPPools and Vips some seeds beyond these still fail (663, 1004, 1189, 1251, 1677, 1904, 1946): counters that lag
-// behind, a wake-up that is missed, a pool that goes while in use. To be raised as they are mended.
-constexpr std::uint64_t kSeedsWithPools = 100000;
-
 TEST(Simulation, HoldsItsInvariantsOverManySeeds) {
   const std::uint64_t first = from_environment("BERTH_SIM_FIRST", 1);
   const std::uint64_t count = from_environment("BERTH_SIM_SEEDS", 200);
@@ -88,7 +84,6 @@ TEST(Simulation, HoldsItsInvariantsOverManySeeds) {
   for (std::uint64_t seed = first; seed < first + count && failed < 5; ++seed) {
     sim::RunOptions options;
     options.seed = seed;
-    options.pools = seed <= kSeedsWithPools;
     const sim::RunResult result = sim::run(options);
     for (const auto& [name, times] : result.occurred) occurred[name] += times;
     if (result.violations.empty()) continue;
