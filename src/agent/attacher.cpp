@@ -177,7 +177,8 @@ void Attacher::abandon(RequestId id) {
 void Attacher::supersede(const Attachment& newcomer) {
   std::vector<AttachmentPtr> older;
   for (const auto& [key, attachment] : attachments_) {
-    if (attachment->port == newcomer.port && attachment->step != Attachment::Step::wiring) older.push_back(attachment);
+    const bool same = attachment->pod.key() == newcomer.pod.key() && key.ifname == newcomer.key.ifname;
+    if (same && attachment->step != Attachment::Step::wiring) older.push_back(attachment);
   }
   for (auto& attachment : older) {
     finish(attachment, cni::fail(cni::kTryAgainLater, "superseded by a newer sandbox of the same pod",
@@ -250,8 +251,10 @@ std::optional<Hold> Attacher::look(Attachment& attachment) const {
   attachment.seen = true;
   if (pod->meta.deleting || pod->finished())
     return Hold{Reason::pod_ending, fmt::format("pod {} is ending", ref.key())};
-  auto network = read_pod_network(*pod, attachment.provider, attachment.key.ifname, options_.confirm);
+  const auto provider = provider_of_interface(*pod, attachment.provider, attachment.key.ifname);
+  auto network = read_pod_network(*pod, provider, attachment.key.ifname, options_.confirm);
   if (!network) return network.error();
+  attachment.port = network->port;
   attachment.network = std::move(*network);
   const auto* subnet = view_.subnet(attachment.network.subnet);
   attachment.mtu = subnet == nullptr ? 0 : static_cast<int>(std::clamp<std::int64_t>(subnet->mtu, 0, 65535));

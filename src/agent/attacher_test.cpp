@@ -243,6 +243,20 @@ TEST_F(AttacherTest, ANewerSandboxSupersedesAnOlder) {
   EXPECT_EQ(ip_spec().at("containerID"), "c2");
 }
 
+TEST_F(AttacherTest, TwoInterfacesOfOneNetworkWaitBesideEachOther) {
+  sync();
+  const auto first = add("c1");
+  cni::Request request;
+  request.command = cni::Command::add;
+  request.container_id = "c1";
+  request.netns = "/run/netns/p";
+  request.ifname = "net1";
+  request.args = fmt::format("K8S_POD_NAMESPACE=shop;K8S_POD_NAME=p;K8S_POD_UID={}", kPodUid);
+  const auto second = send(std::move(request));
+  EXPECT_EQ(code(first), -1);
+  EXPECT_EQ(code(second), -1);
+}
+
 TEST_F(AttacherTest, AnAbandonedAddIsNeverWired) {
   sync();
   const auto call = add();

@@ -150,6 +150,11 @@ std::vector<Route> PodNetwork::all_routes() const {
   return out;
 }
 
+std::string provider_of_interface(const api::Pod& pod, const std::string& provider, std::string_view ifname) {
+  std::string own = fmt::format("{}.{}", provider, ifname);
+  return pod.meta.annotation(api::annotation_key(own, api::suffix::kAllocated)) == "true" ? own : provider;
+}
+
 NetworkResult read_pod_network(const api::Pod& pod, std::string_view provider, std::string_view ifname,
                                bool with_record) {
   Reader reader(pod, provider);

@@ -44,6 +44,11 @@ struct PodNetwork {
   [[nodiscard]] std::vector<Route> all_routes() const;
 };
 
+// Which network of the pod an interface is: the provider of the CNI configuration, with the interface's name behind it
+// where the pod is attached to that network more than once.
+[[nodiscard]] std::string provider_of_interface(const api::Pod& pod, const std::string& provider,
+                                                std::string_view ifname);
+
 // Error: not_bound while the controller has not finished; void_record or bad_annotation. with_record false leaves
 // berth.io/binding out of account (only where confirmations are switched off).
 [[nodiscard]] tl::expected<PodNetwork, Hold> read_pod_network(const api::Pod& pod, std::string_view provider,

@@ -148,5 +148,12 @@ TEST(PodRefTest, AStaticPodIsKnownByItsMirrorsHash) {
   EXPECT_TRUE(is_pod(p, "hash"));
 }
 
+TEST(PodNetworkTest, AnInterfaceIsToldApartWhereItsNetworkIsAttachedTwice) {
+  const std::string provider = "net1.shop.ovn";
+  EXPECT_EQ(provider_of_interface(pod(provider), provider, "net1"), provider);
+  EXPECT_EQ(provider_of_interface(pod(provider + ".net2"), provider, "net2"), provider + ".net2");
+  EXPECT_EQ(provider_of_interface(pod(provider + ".net2"), provider, "net1"), provider);
+}
+
 }  // namespace
 }  // namespace berth::agent

@@ -38,6 +38,7 @@ inline constexpr std::string_view kPortName = "port_name";
 }  // namespace suffix
 
 inline constexpr std::string_view kNetworksAnnotation = "k8s.v1.cni.cncf.io/networks";
+inline constexpr std::string_view kDefaultNetworkAnnotation = "v1.multus-cni.io/default-network";
 
 // Labels of an IP object.
 inline constexpr std::string_view kSubnetLabel = "ovn.kubernetes.io/subnet";

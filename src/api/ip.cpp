@@ -122,7 +122,7 @@ JsonObject ip_manifest(const Ip& ip) {
                   {"ipAddress", to_string(ip.addresses)},
                   {"v4IpAddress", v4},
                   {"v6IpAddress", v6},
-                  {"macAddress", ip.mac.to_string()},
+                  {"macAddress", ip.mac.is_none() ? "" : ip.mac.to_string()},
                   {"containerID", ip.container_id},
                   {"podType", ip.pod_type},
                   {"attachSubnets", JsonArray{}},

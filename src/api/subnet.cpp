@@ -204,11 +204,13 @@ Subnet Subnet::parse(const JsonObject& object) {
 
 std::string Subnet::cidr_in_force() const { return meta.annotation(kCidrInForceAnnotation).value_or(cidr_block); }
 
-bool Subnet::is_ovn() const {
+bool is_ovn_provider(const std::string& provider) {
   if (provider.empty() || provider == kDefaultProvider) return true;
   const auto parts = split_list(provider, '.');
   return parts.size() == 3 && parts[2] == kDefaultProvider;
 }
+
+bool Subnet::is_ovn() const { return is_ovn_provider(provider); }
 
 std::string Subnet::effective_provider() const { return provider.empty() ? std::string(kDefaultProvider) : provider; }
 

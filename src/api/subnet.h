@@ -86,6 +86,9 @@ struct Subnet {
   [[nodiscard]] bool claims(const std::string& ns, const std::map<std::string, std::string>& labels) const;
 };
 
+// Whether networks of this provider are logical switches of OVN; else Berth only gives their addresses.
+[[nodiscard]] bool is_ovn_provider(const std::string& provider);
+
 // What a Subnet's text means, checked. cidrs, gateways: one per family, IPv4 first. excludes: without the gateways.
 struct SubnetPlan {
   std::vector<net::Cidr> cidrs;

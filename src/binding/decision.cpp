@@ -42,7 +42,7 @@ class Decider {
       return refuse(Rule::pod_subnet, ipam::Denial::AddressConflict, {}, *why);
     if (!request_.is_default()) return attachment();
     if (request_.subnet) return from({named(*request_.subnet)}, Rule::pod_subnet, {});
-    if (request_.pool) return by_pool();
+    if (request_.pool) return by_pool(Rule::pod_pool);
     if (request_.vip) return by_vip();
 
     const api::Namespace* ns = world_.find_namespace(pod_.meta.ns);
@@ -125,24 +125,26 @@ class Decider {
 
   Decision attachment() {
     if (request_.subnet) return from({named(*request_.subnet)}, Rule::attachment, {});
+    if (request_.pool) return by_pool(Rule::attachment);
+    const std::string& provider = request_.subnet_provider;
     std::vector<Candidate> candidates;
-    for (SubnetView& view : world_.of_provider(request_.provider)) candidates.push_back({view.name(), std::move(view)});
+    for (SubnetView& view : world_.of_provider(provider)) candidates.push_back({view.name(), std::move(view)});
+    const WaitKey any{WaitKey::Kind::subnet, "provider:" + provider};
     if (candidates.empty()) {
-      return wait(Rule::attachment,
-                  {{WaitKey::Kind::namespace_, pod_.meta.ns}, {WaitKey::Kind::subnet, "provider:" + request_.provider}},
-                  fmt::format("a Subnet of provider {}", request_.provider));
+      return wait(Rule::attachment, {{WaitKey::Kind::namespace_, pod_.meta.ns}, any},
+                  fmt::format("a Subnet of provider {}", provider));
     }
-    return from(std::move(candidates), Rule::attachment, {});
+    return from(std::move(candidates), Rule::attachment, {any});
   }
 
-  Decision by_pool() {
+  Decision by_pool(Rule rule) {
     const WaitKey pool_key{WaitKey::Kind::pool, *request_.pool};
     const api::IpPool* pool = world_.find_pool(*request_.pool);
     if (pool == nullptr)
-      return wait(Rule::pod_pool, {pool_key},
+      return wait(rule, {pool_key},
                   fmt::format("IPPool {}, which does not exist yet{}", *request_.pool, named_by(Rule::pod_pool)));
     note(fmt::format("IPPool/{}", pool->meta.name), pool->meta.generation, "named by the pod");
-    return from({named(pool->subnet)}, Rule::pod_pool, {pool_key});
+    return from({named(pool->subnet)}, rule, {pool_key});
   }
 
   Decision by_vip() {
@@ -167,6 +169,7 @@ class Decider {
     std::set<WaitKey> wake = keys;
     if (request_.reserved) note("IP/" + request_.reserved->object, 0, "reserves " + reserved_for_it());
     std::vector<std::string> outside;  // ready or not, they do not contain what the pod asks for
+    std::vector<std::string> foreign;  // they belong to another network
     prefer_pools(candidates);
     for (Candidate& candidate : candidates) {
       keys.insert({WaitKey::Kind::subnet, candidate.name});
@@ -179,6 +182,11 @@ class Decider {
       }
       const SubnetView& view = *candidate.view;
       const std::int64_t generation = view.object->meta.generation;
+      if (auto why = of_another_network(view)) {
+        note(object, generation, *why);
+        foreign.push_back(std::move(*why));
+        continue;
+      }
       if (!fits(view)) {
         note(object, generation,
              fmt::format("does not contain {}", request_.reserved ? reserved_for_it() : asked_for()));
@@ -212,6 +220,11 @@ class Decider {
                                         request_.reserved ? reserved_for_it() : asked_for(), pod_.meta.ns,
                                         api::join(outside, ", ")));
     }
+    if (outside.empty()) {
+      return refuse(rule, ipam::Denial::AddressOutOfRange, std::move(keys),
+                    fmt::format("Pod {}: network {}: {}; name a Subnet of this network", pod_.meta.key(),
+                                request_.provider, api::join(foreign, "; ")));
+    }
     if (request_.reserved) {
       return refuse(
           rule, ipam::Denial::AddressOutOfRange, std::move(keys),
@@ -234,8 +247,8 @@ class Decider {
 
   // A namespace with IPPools draws from those alone: its other subnets do not count while it has one.
   void prefer_pools(std::vector<Candidate>& candidates) {
-    if (request_.vip || request_.reserved || candidates.size() < 2 || request_.pool || !request_.addresses.empty() ||
-        !request_.literal_pool.empty())
+    if (!request_.is_default() || request_.vip || request_.reserved || candidates.size() < 2 || request_.pool ||
+        !request_.addresses.empty() || !request_.literal_pool.empty())
       return;
     const auto has_pool = [&](const Candidate& c) { return !world_.pools(pod_.meta.ns, c.name).empty(); };
     if (std::ranges::none_of(candidates, has_pool)) return;
@@ -272,6 +285,16 @@ class Decider {
       return says(api::suffix::kMacAddress, request_.mac.to_string());
     if (request_.vip) return says(api::suffix::kVip, *request_.vip);
     return std::nullopt;
+  }
+
+  // The default network never uses a Subnet of an attachment network. An attachment may name any Subnet, but not one
+  // without a logical switch for an interface that needs one, or the other way round.
+  [[nodiscard]] std::optional<std::string> of_another_network(const SubnetView& view) const {
+    const std::string provider = view.object->effective_provider();
+    if (provider == request_.subnet_provider) return std::nullopt;
+    if (!request_.is_default() && api::is_ovn_provider(request_.subnet_provider) == view.object->is_ovn())
+      return std::nullopt;
+    return fmt::format("Subnet {} is of provider {}", view.name(), provider);
   }
 
   // Addresses, or just a family.
@@ -418,7 +441,8 @@ class Decider {
         return out;
       }
     } else if (bind.fixed.empty()) {
-      const auto pools = world_.pools(pod_.meta.ns, subnet);
+      std::vector<const api::IpPool*> pools;  // of the namespace: for its default network alone
+      if (request_.is_default()) pools = world_.pools(pod_.meta.ns, subnet);
       const auto usable = std::ranges::find_if(pools, [&](const api::IpPool* pool) {
         return !world_.pool_problem(pool->meta.name) &&
                world_.has_room(subnet, request_.port, request_.only, pool->meta.name);

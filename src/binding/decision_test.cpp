@@ -37,6 +37,7 @@ class Facts final : public Knowledge {
   std::optional<api::Vpc> vpc;
   std::vector<std::string> vpc_defaults;
   std::optional<std::string> inferred;
+  std::map<std::string, api::NetworkAttachmentDefinition> networks;
 
   const Safeguards& safeguards() const override { return guards; }
   TimePoint now() const override { return clock; }
@@ -44,8 +45,9 @@ class Facts final : public Knowledge {
     const auto it = namespaces_.find(ns);
     return it == namespaces_.end() ? nullptr : &it->second;
   }
-  const api::NetworkAttachmentDefinition* find_network(const std::string&, const std::string&) const override {
-    return nullptr;
+  const api::NetworkAttachmentDefinition* find_network(const std::string& ns, const std::string& name) const override {
+    const auto it = networks.find(ns + "/" + name);
+    return it == networks.end() ? nullptr : &it->second;
   }
   const api::IpPool* find_pool(const std::string& name) const override {
     const auto it = pool_objects.find(name);
@@ -62,7 +64,13 @@ class Facts final : public Knowledge {
     const auto it = claims.find(ns);
     return it == claims.end() ? std::vector<SubnetView>{} : views(it->second);
   }
-  std::vector<SubnetView> of_provider(const std::string&) const override { return {}; }
+  std::vector<SubnetView> of_provider(const std::string& provider) const override {
+    std::vector<std::string> names;
+    for (const auto& [name, s] : subnets_) {
+      if (s.effective_provider() == provider) names.push_back(name);
+    }
+    return views(names);
+  }
   std::vector<const api::IpPool*> pools(const std::string& ns, const std::string& subnet) const override {
     std::vector<const api::IpPool*> out;
     for (const auto& [name, pool] : pool_objects) {
@@ -315,6 +323,91 @@ TEST(PodNetworks, ReadLiteralPoolsInAllTheirForms) {
   EXPECT_EQ(pool("10.0.0.1,fd00::1").size(), 1u) << "two of different families are one dual-stack entry";
   EXPECT_EQ(pool("10.0.0.1,fd00::1;10.0.0.2,fd00::2").size(), 2u);
   EXPECT_EQ(pool("10.0.0.1").size(), 1u);
+}
+
+// The pod's networks as "provider>subnets' provider>port", and "missing ns/name".
+std::vector<std::string> networks_text(const api::Pod& pod, const Facts& facts) {
+  std::vector<std::string> out;
+  const auto networks = networks_of(pod, facts);
+  EXPECT_TRUE(networks.has_value());
+  for (const auto& network : *networks) {
+    if (const auto* missing = std::get_if<MissingNetwork>(&network)) {
+      out.push_back("missing " + missing->ns + "/" + missing->name);
+    } else {
+      const auto& request = std::get<NetworkRequest>(network);
+      out.push_back(request.provider + ">" + request.subnet_provider + ">" + request.port);
+    }
+  }
+  return out;
+}
+
+class NetworksTest : public DecisionTest {
+ protected:
+  NetworksTest() {
+    facts.networks["shop/blue"].provider = "blue.shop.ovn";
+    facts.networks["shop/mac"].provider = "mac.shop";
+    facts.networks["shop/foreign"];
+  }
+  std::vector<std::string> of(const std::string& text) {
+    pod.meta.annotations[std::string(api::kNetworksAnnotation)] = text;
+    return networks_text(pod, facts);
+  }
+};
+
+using Texts = std::vector<std::string>;
+
+TEST_F(NetworksTest, TheDefaultOneComesFirstThenThoseThatAreBerths) {
+  EXPECT_EQ(of("blue, foreign, mac@x, gone"),
+            (Texts{"ovn>ovn>p.shop", "blue.shop.ovn>blue.shop.ovn>p.shop.blue.shop.ovn",
+                   "mac.shop>mac.shop>p.shop.mac.shop", "missing shop/gone"}));
+}
+
+TEST_F(NetworksTest, OneThatIsAttachedTwiceIsToldApartByInterface) {
+  EXPECT_EQ(of("blue@a, blue@b"), (Texts{"ovn>ovn>p.shop", "blue.shop.ovn.a>blue.shop.ovn>p.shop.blue.shop.ovn.a",
+                                         "blue.shop.ovn.b>blue.shop.ovn>p.shop.blue.shop.ovn.b"}));
+  EXPECT_EQ(of("blue, mac, blue"),
+            (Texts{"ovn>ovn>p.shop", "blue.shop.ovn>blue.shop.ovn>p.shop.blue.shop.ovn",
+                   "mac.shop>mac.shop>p.shop.mac.shop", "blue.shop.ovn.net3>blue.shop.ovn>p.shop.blue.shop.ovn.net3"}));
+}
+
+TEST_F(NetworksTest, EachInterfaceHasItsOwnAddressAndSharesTheRest) {
+  pod.meta.annotations["blue.shop.kubernetes.io/ip_address.b"] = "10.9.0.9";
+  pod.meta.annotations["blue.shop.ovn.a.kubernetes.io/mac_address"] = "00:00:00:53:6b:01";
+  pod.meta.annotations["blue.shop.ovn.kubernetes.io/logical_switch"] = "web";
+  (void)of("blue@a, blue@b");
+  const auto networks = networks_of(pod, facts);
+  const auto& a = std::get<NetworkRequest>(networks->at(1));
+  const auto& b = std::get<NetworkRequest>(networks->at(2));
+  EXPECT_EQ(a.addresses.size(), 0U);
+  EXPECT_EQ(a.mac.to_string(), "00:00:00:53:6b:01");
+  EXPECT_EQ(b.addresses.at(0).to_string(), "10.9.0.9");
+  EXPECT_TRUE(b.mac.is_none());
+  EXPECT_EQ(a.subnet, "web");
+  EXPECT_EQ(b.subnet, "web");
+}
+
+TEST_F(NetworksTest, AnotherOneMayStandInThePlaceOfTheDefault) {
+  pod.meta.annotations[std::string(api::kDefaultNetworkAnnotation)] = "shop/blue";
+  EXPECT_EQ(networks_text(pod, facts), Texts{"blue.shop.ovn>blue.shop.ovn>p.shop.blue.shop.ovn"});
+  pod.meta.annotations[std::string(api::kDefaultNetworkAnnotation)] = "foreign";
+  EXPECT_EQ(networks_text(pod, facts), Texts{});
+}
+
+TEST_F(NetworksTest, AnAttachmentNeedsASubnetOfItsKind) {
+  facts.add_subnet("net", "10.9.0.0/24").provider = "blue.shop.ovn";
+  facts.add_subnet("vlan", "10.8.0.0/24").provider = "mac.shop";
+  (void)of("blue");
+  const auto decide_blue = [&] { return decide(pod, std::get<NetworkRequest>(networks_of(pod, facts)->at(1)), facts); };
+  ASSERT_NE(decide_blue().bind(), nullptr);
+  EXPECT_EQ(decide_blue().bind()->subnet, "net");
+  pod.meta.annotations["blue.shop.ovn.kubernetes.io/logical_switch"] = "web";
+  ASSERT_NE(decide_blue().bind(), nullptr) << "any logical switch will do";
+  pod.meta.annotations["blue.shop.ovn.kubernetes.io/logical_switch"] = "vlan";
+  ASSERT_NE(decide_blue().refuse(), nullptr);
+  EXPECT_NE(decide_blue().refuse()->why.find("Subnet vlan is of provider mac.shop"), std::string::npos);
+  pod.meta.annotations["ovn.kubernetes.io/logical_switch"] = "net";
+  ASSERT_NE(decided().refuse(), nullptr);
+  EXPECT_NE(decided().refuse()->why.find("Subnet net is of provider blue.shop.ovn"), std::string::npos);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 
 #include "api/annotations.h"
 #include "api/ip.h"
@@ -12,14 +13,19 @@ namespace {
 
 class Reader {
  public:
-  Reader(const api::Pod& pod, const std::string& provider, const Knowledge& knowledge)
-      : pod_(pod), provider_(provider), world_(knowledge) {}
+  // provider: of the Subnets; interface: not empty if the network is attached once more, under this name.
+  Reader(const api::Pod& pod, const std::string& provider, const std::string& interface, const Knowledge& knowledge)
+      : pod_(pod),
+        network_(provider),
+        provider_(interface.empty() ? provider : provider + "." + interface),
+        world_(knowledge) {}
 
   [[nodiscard]] Result<NetworkRequest> read(const api::NetworkSelection* selection) const {
     NetworkRequest out;
     out.provider = provider_;
+    out.subnet_provider = network_;
     out.port = api::port_name(pod_.meta.name, pod_.meta.ns, provider_);
-    out.subnet = value(api::suffix::kLogicalSwitch);
+    out.subnet = shared(api::suffix::kLogicalSwitch);
     if (out.subnet && !api::is_object_name(*out.subnet))
       return bad(api::suffix::kLogicalSwitch, *out.subnet, "must be the name of one Subnet");
     if (auto ok = read_addresses(out, selection); !ok) return fail(ok.error());
@@ -42,6 +48,26 @@ class Reader {
     return text && !text->empty() ? text : std::nullopt;
   }
 
+  // Said for this interface, or for all of the network.
+  [[nodiscard]] std::optional<std::string> shared(std::string_view suffix) const {
+    if (auto own = value(suffix)) return own;
+    auto text = api::user_annotation(pod_.meta, api::annotation_key(network_, suffix));
+    return text && !text->empty() ? text : std::nullopt;
+  }
+
+  // Kube-OVN's form for one interface: "<nad>.<ns>.kubernetes.io/ip_address.<interface>".
+  [[nodiscard]] std::optional<std::string> value_of_interface(std::string_view suffix,
+                                                              const api::NetworkSelection* selection) const {
+    if (auto own = value(suffix)) return own;
+    if (selection == nullptr || selection->interface.empty()) return std::nullopt;
+    for (const std::string& prefix : {network_, selection->name + "." + selection->ns}) {
+      const auto text =
+          pod_.meta.annotation(fmt::format("{}.{}", api::annotation_key(prefix, suffix), selection->interface));
+      if (text && !text->empty()) return text;
+    }
+    return std::nullopt;
+  }
+
   [[nodiscard]] tl::unexpected<Error> bad(std::string_view suffix, std::string_view text,
                                           std::string_view remedy) const {
     return fail(ErrorCode::invalid, fmt::format("Pod {}: annotation {} \"{}\": {}", pod_.meta.key(),
@@ -55,7 +81,7 @@ class Reader {
 
   [[nodiscard]] Status read_addresses(NetworkRequest& out, const api::NetworkSelection* selection) const {
     std::vector<std::string> items;
-    const auto text = value(api::suffix::kIpAddress);
+    const auto text = value_of_interface(api::suffix::kIpAddress, selection);
     if (text) {
       items = api::split_list(*text);
     } else if (selection != nullptr) {
@@ -74,7 +100,7 @@ class Reader {
   }
 
   [[nodiscard]] Status read_mac(NetworkRequest& out, const api::NetworkSelection* selection) const {
-    auto text = value(api::suffix::kMacAddress);
+    auto text = value_of_interface(api::suffix::kMacAddress, selection);
     if (!text && selection != nullptr && !selection->mac.empty()) text = selection->mac;
     if (!text) return {};
     const auto mac = net::Mac::parse(*text);
@@ -86,7 +112,7 @@ class Reader {
   }
 
   [[nodiscard]] Status read_family(NetworkRequest& out) const {
-    const auto text = value(api::suffix::kIpFamily);
+    const auto text = shared(api::suffix::kIpFamily);
     if (!text) return {};
     if (*text != "ipv4" && *text != "ipv6") return bad(api::suffix::kIpFamily, *text, "must be ipv4 or ipv6");
     out.only = *text == "ipv4" ? net::Family::v4 : net::Family::v6;
@@ -99,7 +125,7 @@ class Reader {
 
   // One name; or a list of addresses: "a,b" one each, "v4,v6" one pair, "v4,v6;v4,v6" one pair each.
   [[nodiscard]] Status read_pool(NetworkRequest& out) const {
-    const auto text = value(api::suffix::kIpPool);
+    const auto text = shared(api::suffix::kIpPool);
     if (!text) return {};
     const bool list = text->find_first_of(",;") != std::string::npos;
     if (!list && !net::Address::parse(*text)) {
@@ -135,7 +161,8 @@ class Reader {
   }
 
   const api::Pod& pod_;
-  const std::string& provider_;
+  const std::string& network_;
+  const std::string provider_;
   const Knowledge& world_;
 };
 
@@ -143,28 +170,69 @@ class Reader {
 
 bool NetworkRequest::is_default() const { return provider == api::kDefaultProvider; }
 
+namespace {
+
+using Selections = std::vector<api::NetworkSelection>;
+
+Result<Selections> selections_of(const api::Pod& pod, std::string_view annotation) {
+  const auto text = pod.meta.annotation(annotation);
+  if (!text) return Selections();
+  auto selections = api::parse_network_selections(*text, pod.meta.ns);
+  if (!selections) return fail(selections.error().with_context("Pod " + pod.meta.key()));
+  return selections;
+}
+
+// As Kube-OVN tells the interfaces of one network apart: where it is attached more than once, those that are named have
+// their name in the provider. Without a name the first is the network's own, and others have the name that Multus will
+// give them.
+std::vector<std::string> interfaces_of(const Selections& selections) {
+  std::map<std::string, int> times, unnamed;
+  for (const api::NetworkSelection& s : selections) ++times[s.ns + "/" + s.name];
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < selections.size(); ++i) {
+    const api::NetworkSelection& s = selections[i];
+    const std::string network = s.ns + "/" + s.name;
+    if (times[network] < 2) {
+      out.emplace_back();
+    } else if (!s.interface.empty()) {
+      out.push_back(s.interface);
+    } else {
+      out.push_back(unnamed[network]++ == 0 ? "" : fmt::format("net{}", i + 1));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<PodNetworks> networks_of(const api::Pod& pod, const Knowledge& knowledge) {
   PodNetworks out;
-  const std::string default_provider(api::kDefaultProvider);
-  auto first = Reader(pod, default_provider, knowledge).read(nullptr);
-  if (!first) return fail(first.error());
-  out.emplace_back(std::move(*first));
-
-  const auto text = pod.meta.annotation(api::kNetworksAnnotation);
-  if (!text) return out;
-  const auto selections = api::parse_network_selections(*text, pod.meta.ns);
-  if (!selections) return fail(selections.error().with_context("Pod " + pod.meta.key()));
-  for (const api::NetworkSelection& selection : *selections) {
-    const api::NetworkAttachmentDefinition* network = knowledge.find_network(selection.ns, selection.name);
-    if (network == nullptr) {
-      out.emplace_back(MissingNetwork{selection.ns, selection.name});
-      continue;
+  const auto attach = [&](const Selections& selections) -> Status {
+    const auto interfaces = interfaces_of(selections);
+    for (std::size_t i = 0; i < selections.size(); ++i) {
+      const api::NetworkSelection& s = selections[i];
+      const api::NetworkAttachmentDefinition* network = knowledge.find_network(s.ns, s.name);
+      if (network == nullptr) {
+        out.emplace_back(MissingNetwork{s.ns, s.name, api::port_name(pod.meta.name, pod.meta.ns, s.name + "." + s.ns)});
+      } else if (!network->provider.empty()) {
+        auto request = Reader(pod, network->provider, interfaces[i], knowledge).read(&s);
+        if (!request) return fail(request.error());
+        out.emplace_back(std::move(*request));
+      }
     }
-    if (network->provider.empty()) continue;
-    auto request = Reader(pod, network->provider, knowledge).read(&selection);
-    if (!request) return fail(request.error());
-    out.emplace_back(std::move(*request));
+    return {};
+  };
+  const auto instead = selections_of(pod, api::kDefaultNetworkAnnotation);
+  if (!instead) return fail(instead.error());
+  const auto others = selections_of(pod, api::kNetworksAnnotation);
+  if (!others) return fail(others.error());
+  if (instead->empty()) {
+    auto first = Reader(pod, std::string(api::kDefaultProvider), "", knowledge).read(nullptr);
+    if (!first) return fail(first.error());
+    out.emplace_back(std::move(*first));
   }
+  if (auto ok = attach(*instead); !ok) return fail(ok.error());
+  if (auto ok = attach(*others); !ok) return fail(ok.error());
   return out;
 }
 

@@ -16,8 +16,9 @@
 namespace berth::binding {
 
 struct NetworkRequest {
-  std::string provider;                                 // "ovn", or "<nad>.<ns>.ovn"
-  std::string port;                                     // name of its port and IP object
+  std::string provider;         // "ovn", "<nad>.<ns>.ovn", "<nad>.<ns>"; ".<interface>" if a NAD is attached again
+  std::string subnet_provider;  // what Subnets of this network carry: the same without interface
+  std::string port;             // name of its port and IP object
   std::optional<std::string> subnet;                    // <provider>/logical_switch
   std::optional<std::string> pool;                      // <provider>/ip_pool naming one IPPool
   std::vector<net::Address> addresses;                  // <provider>/ip_address, IPv4 first
@@ -33,12 +34,14 @@ struct NetworkRequest {
 struct MissingNetwork {
   std::string ns;
   std::string name;
+  std::string ports;  // how the names of the pod's ports in this network begin, whatever its kind was
 };
 
 using PodNetworks = std::vector<std::variant<NetworkRequest, MissingNetwork>>;
 
-// The pod's networks: the default one, then its attachments that are Berth's to serve. Error invalid: an annotation
-// that cannot be understood; it names annotation, value and remedy.
+// The pod's networks: the default one, unless v1.multus-cni.io/default-network puts another in its place, then its
+// attachments that are Berth's to serve. Error invalid: an annotation that cannot be understood; it names annotation,
+// value and remedy.
 [[nodiscard]] Result<PodNetworks> networks_of(const api::Pod& pod, const Knowledge& knowledge);
 
 }  // namespace berth::binding

@@ -12,7 +12,7 @@ bool is_settled(const api::Pod& pod, const Granted& granted) {
   };
   return (granted.ip.claimed() || !pod.pod_ips.empty()) && said(api::suffix::kAllocated) == "true" &&
          said(api::suffix::kCidr) && said(api::suffix::kGateway) &&
-         said(api::suffix::kLogicalSwitch) == granted.ip.subnet &&
+         (granted.ip.mac.is_none() || said(api::suffix::kLogicalSwitch) == granted.ip.subnet) &&
          said(api::suffix::kIpAddress) == api::to_string(granted.ip.addresses);
 }
 
@@ -24,7 +24,7 @@ void describe(const world::World& world, const api::Pod& pod, const Granted& gra
   const api::Subnet* subnet = world.subnets().find(granted.ip.subnet);
   const world::SubnetState& state = world.subnet_state(granted.ip.subnet);
   set(api::suffix::kIpAddress, api::to_string(granted.ip.addresses));
-  set(api::suffix::kMacAddress, granted.ip.mac.to_string());
+  if (!granted.ip.mac.is_none()) set(api::suffix::kMacAddress, granted.ip.mac.to_string());
   if (is_settled(pod, granted)) {
     for (const auto suffix : {api::suffix::kCidr, api::suffix::kGateway})
       set(suffix, *pod.meta.annotation(api::annotation_key(granted.provider, suffix)));
@@ -42,7 +42,8 @@ void describe(const world::World& world, const api::Pod& pod, const Granted& gra
     set(api::suffix::kCidr, api::to_string(cidrs));
     set(api::suffix::kGateway, api::to_string(gateways));
   }
-  set(api::suffix::kLogicalSwitch, granted.ip.subnet);
+  const bool ovn = subnet == nullptr || subnet->is_ovn();
+  if (ovn) set(api::suffix::kLogicalSwitch, granted.ip.subnet);
   set(api::suffix::kPodNicType, "veth-pair");
   if (subnet != nullptr && subnet->is_ovn()) set(api::suffix::kLogicalRouter, subnet->effective_vpc());
   set(api::suffix::kAllocated, "true");

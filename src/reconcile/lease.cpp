@@ -32,6 +32,13 @@ api::Request rewrite_ip(const api::Ip& is, api::Ip wanted, bool same_version) {
   return patch(api::Kind::ip, is.meta, std::move(body), same_version);
 }
 
+// Rebound: object and port have both moved.
+void release_others(world::World& world, const Grant& grant) {
+  for (const std::string& other : world.leases_of(grant.ip.meta.name)) {
+    if (other != grant.ip.subnet) world.release(other, grant.ip.meta.name);
+  }
+}
+
 }  // namespace
 
 ipam::Lease lease_of(const api::Ip& ip) {
@@ -56,6 +63,12 @@ bool give(world::World& world, const Grant& grant, Plan& plan) {
     plan.writes.push_back(rewrite_ip(*ip, grant.ip, world.safeguards().claim_precondition));
     return false;
   }
+  const bool observed_port = world.ports().contains(name);
+  if (const api::Subnet* object = world.subnets().find(grant.ip.subnet); object != nullptr && !object->is_ovn()) {
+    if (observed_port) plan.ovn.emplace_back(world::RemovePort{name});  // of a binding to another subnet
+    if (!observed_port) release_others(world, grant);
+    return !observed_port;
+  }
   world::LogicalPort wanted{name, grant.ip.subnet, grant.ip.mac, grant.ip.addresses, grant.external_ids};
   const world::SubnetState& subnet = world.subnet_state(grant.ip.subnet);
   for (const net::Address& address : grant.ip.addresses) {
@@ -69,9 +82,7 @@ bool give(world::World& world, const Grant& grant, Plan& plan) {
     plan.ovn.emplace_back(world::PutPort{std::move(wanted)});
     return false;
   }
-  for (const std::string& other : world.leases_of(name)) {
-    if (other != grant.ip.subnet) world.release(other, name);  // rebound: object and port have both moved
-  }
+  release_others(world, grant);
   return true;
 }
 

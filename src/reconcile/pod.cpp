@@ -43,6 +43,7 @@ class LivePod {
     bool complete = true;
     for (const auto& network : *networks) {
       if (const auto* missing = std::get_if<binding::MissingNetwork>(&network)) {
+        if (keep_unexplained(*missing, wanted)) continue;
         const std::string name = missing->ns + "/" + missing->name;
         waiting_.push_back({{{binding::WaitKey::Kind::network, name}},
                             {},
@@ -63,12 +64,30 @@ class LivePod {
       }
     }
     settle_waiting();
-    if (complete && !plan_.acts()) announce();
-    if (!complete && grants_.empty() && !plan_.acts()) withdraw();
+    if (complete && !grants_.empty() && !plan_.acts()) announce();
+    if (grants_.empty() && !plan_.acts()) withdraw();
     return std::move(plan_);
   }
 
  private:
+  // The definition of a network went away: what the pod is wired with stays as it is.
+  bool keep_unexplained(const binding::MissingNetwork& missing, std::set<std::string>& wanted) {
+    bool any = false;
+    for (const std::string& port : world_.ports_of({world::KeyKind::pod, pod_.meta.key()})) {
+      const api::Ip* ip = world_.ips().find(port);
+      const bool of_it = port == missing.ports || port.starts_with(missing.ports + ".");
+      if (!of_it || ip == nullptr || !is_mine(*ip) || !is_wired(pod_, *ip)) continue;
+      any = true;
+      if (!wanted.insert(port).second) continue;
+      const std::string provider = port.substr(api::port_name(pod_.meta.name, pod_.meta.ns, "").size());
+      NetworkRequest as_it_was;
+      as_it_was.provider = provider;
+      as_it_was.port = port;
+      (void)keep(as_it_was, *ip);
+    }
+    return any;
+  }
+
   [[nodiscard]] std::set<std::string> leftovers(const std::set<std::string>& wanted) const {
     std::set<std::string> out;
     for (const std::string& port : world_.ports_of({world::KeyKind::pod, pod_.meta.key()})) {
@@ -131,8 +150,8 @@ class LivePod {
       if (const auto address = net::Address::parse(item)) ip.addresses.push_back(*address);
     }
     const auto mac = net::Mac::parse(said(api::suffix::kMacAddress));
-    if (ip.addresses.empty() || !mac) return std::nullopt;
-    ip.mac = *mac;
+    if (ip.addresses.empty() || (!mac && subnet->is_ovn())) return std::nullopt;
+    if (mac) ip.mac = *mac;
     return ip;
   }
 
@@ -260,7 +279,8 @@ class LivePod {
     wanted.subnet = bind.subnet;
     wanted.subnet_uid = bind.subnet_uid;
     wanted.addresses = lease->addresses();
-    wanted.mac = lease->mac;
+    const api::Subnet* subnet = world_.subnets().find(bind.subnet);
+    if (subnet == nullptr || subnet->is_ovn()) wanted.mac = lease->mac;  // elsewhere the MAC is not Berth's to give
     wanted.rule = binding::to_string(decision.rule);
     return grant(request, wanted);
   }

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "api/annotations.h"
+#include "api/ip.h"
 #include "api/json.h"
 #include "scenarios/runner/match.h"
 
@@ -42,8 +43,14 @@ json::value expected_condition(const json::value& expected) {
   return out;
 }
 
-std::string annotation(const json::object& pod, std::string_view suffix) {
-  return api::string_at(pod, {"metadata", "annotations", api::annotation_key(api::kDefaultProvider, suffix)});
+// Of the network that the expectation is about.
+std::string provider_of(const json::object& expectation) {
+  const std::string network = api::string_at(expectation, {"network"});
+  return network.empty() ? std::string(api::kDefaultProvider) : network;
+}
+
+std::string annotation(const json::object& pod, std::string_view provider, std::string_view suffix) {
+  return api::string_at(pod, {"metadata", "annotations", api::annotation_key(provider, suffix)});
 }
 
 std::optional<std::string> check_parts(const json::object& expectation, const json::object& is) {
@@ -120,21 +127,23 @@ Observer::Problem Observer::bound_pod(const json::object& pod, const json::objec
   const std::string ns = api::string_at(pod, {"metadata", "namespace"});
   const std::string name = api::string_at(pod, {"metadata", "name"});
   const auto problem = [&](const std::string& what) { return fmt::format("Pod/{}/{}: {}", ns, name, what); };
-  const std::string ip = annotation(pod, api::suffix::kIpAddress);
-  const std::string mac = annotation(pod, api::suffix::kMacAddress);
-  if (annotation(pod, api::suffix::kAllocated) != "true" || annotation(pod, api::suffix::kRouted) != "true" ||
-      ip.empty())
+  const std::string provider = provider_of(expectation);
+  const auto said = [&](std::string_view suffix) { return annotation(pod, provider, suffix); };
+  const std::string ip = said(api::suffix::kIpAddress);
+  const std::string mac = said(api::suffix::kMacAddress);
+  if (said(api::suffix::kAllocated) != "true" || said(api::suffix::kRouted) != "true" || ip.empty())
     return problem("is not bound: it has no address yet");
   if (const auto* ranges = member(expectation, "in")) {
     const json::value seen(ip);
     if (auto differs = mismatch(json::object{{"$in", *ranges}}, &seen, {}, "address")) return problem(*differs);
   }
-  const std::string on = annotation(pod, api::suffix::kLogicalSwitch);
-  if (const std::string wanted = api::string_at(expectation, {"subnet"}); !wanted.empty() && wanted != on)
-    return problem(fmt::format("is bound to Subnet {}, expected {}", on, wanted));
-  const std::string port = name + "." + ns;
+  const std::string port = api::port_name(name, ns, provider);
   const auto object = place_.get({"IP", "", port});
   if (!object) return problem(object.error().message);
+  const bool switched = !mac.empty();  // else it is a network of which Berth only gives the addresses
+  const std::string on = switched ? said(api::suffix::kLogicalSwitch) : api::string_at(*object, {"spec", "subnet"});
+  if (const std::string wanted = api::string_at(expectation, {"subnet"}); !wanted.empty() && wanted != on)
+    return problem(fmt::format("is bound to Subnet {}, expected {}", on, wanted));
   if (api::string_at(*object, {"spec", "ipAddress"}) != ip || api::string_at(*object, {"spec", "macAddress"}) != mac ||
       api::string_at(*object, {"spec", "subnet"}) != on) {
     return problem(
@@ -145,13 +154,14 @@ Observer::Problem Observer::bound_pod(const json::object& pod, const json::objec
   std::string addresses = mac + " " + api::join(api::split_list(ip), " ");
   for (const json::object& row : (*nb)->tables.at("Logical_Switch_Port")) {
     if (api::string_at(row, {"name"}) != port) continue;
+    if (!switched) return problem("has a port " + port + " in a network without MAC addresses");
     const json::value expected(addresses);
     const auto& is = row.at("addresses");
     if (is == expected || (is.is_array() && is.get_array().size() == 1 && is.get_array()[0] == expected))
       return std::nullopt;
     return problem(fmt::format("its port has the addresses {}, expected {}", json::serialize(is), addresses));
   }
-  return problem("there is no port " + port);
+  return switched ? Problem(problem("there is no port " + port)) : std::nullopt;
 }
 
 Observer::Problem Observer::bound(const json::object& expectation) {
@@ -170,7 +180,8 @@ Observer::Problem Observer::bound(const json::object& expectation) {
     if (!api::string_at(pod, {"metadata", "name"}).starts_with(beginning)) continue;
     if (pod.at("metadata").as_object().contains("deletionTimestamp")) continue;
     if (auto problem = bound_pod(pod, expectation)) return problem;
-    for (const std::string& address : api::split_list(annotation(pod, api::suffix::kIpAddress))) {
+    for (const std::string& address :
+         api::split_list(annotation(pod, provider_of(expectation), api::suffix::kIpAddress))) {
       if (!addresses.insert(address).second) return fmt::format("address {} is given twice", address);
     }
     ++count;

@@ -30,7 +30,7 @@ const std::map<std::string, Names, std::less<>>& expectations() {
   static const std::map<std::string, Names, std::less<>> forms{
       {"object", {"metadata", "spec", "status", "data", "annotations", "labels", "conditions"}},
       {"absent", {}},
-      {"bound", {"in", "subnet", "count"}},
+      {"bound", {"in", "subnet", "count", "network"}},
       {"event", {"reason", "type", "message", "count"}},
       {"no-event", {"reason", "type", "message", "count"}},
       {"row", {"where", "has", "count"}},
