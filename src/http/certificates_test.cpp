@@ -80,5 +80,16 @@ TEST(Certificates, RefusesWhatItCannotUse) {
   EXPECT_FALSE(issue_client({"not", "pem"}, {"admin", {}}, kYear));
 }
 
+TEST(Certificates, ValidityCanBeReadBack) {
+  const auto authority = make_authority("a", kYear);
+  ASSERT_TRUE(authority);
+  const auto validity = validity_of(authority->certificate);
+  ASSERT_TRUE(validity) << validity.error().message;
+  EXPECT_EQ(validity->from, kYear.from);
+  EXPECT_EQ(validity->until, kYear.until);
+  EXPECT_FALSE(validity_of("not PEM"));
+  EXPECT_FALSE(validity_of(authority->key));
+}
+
 }  // namespace
 }  // namespace berth::http

@@ -20,7 +20,7 @@ namespace {
 boost::json::object parse(std::string_view text) { return boost::json::parse(text).as_object(); }
 
 sim::TypePtr type_of(const sim::ApiStore& store, std::string_view plural) {
-  for (const auto* group : {"", "kubeovn.io", "coordination.k8s.io"}) {
+  for (const auto* group : {"", "kubeovn.io", "coordination.k8s.io", "admissionregistration.k8s.io"}) {
     if (auto type = store.types().find_stored(group, plural)) return type;
   }
   ADD_FAILURE() << "no such resource: " << plural;
