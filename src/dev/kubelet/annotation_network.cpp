@@ -27,6 +27,12 @@ void AnnotationNetwork::pod_changed(const boost::json::object& pod) {
     decided_.erase(uid);
     return;
   }
+  // A record of another pod: a copied manifest, which whoever allocates has yet to decide.
+  const api::ObjectMeta meta = api::ObjectMeta::parse(pod);
+  if (meta.annotation(api::kBindingAnnotation) && !api::own_record(meta)) {
+    decided_.erase(uid);
+    return;
+  }
   PodAddresses addresses{.addresses = api::split_list(annotation(api::suffix::kIpAddress))};
   if (addresses.addresses.empty()) return;
   decided_[uid] = addresses;

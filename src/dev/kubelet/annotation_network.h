@@ -10,7 +10,8 @@
 namespace berth::dev {
 
 // For clusters without a data path: a pod is attached when its annotations ovn.kubernetes.io/allocated and …/routed are
-// "true", and has the addresses of …/ip_address. Waits for that for ever.
+// "true", and has the addresses of …/ip_address. Waits for that for ever, also when the annotations are those of a
+// copied manifest: with a berth.io/binding that speaks of another UID.
 class AnnotationNetwork final : public PodNetwork {
  public:
   explicit AnnotationNetwork(Scheduler& scheduler) : scheduler_(scheduler) {}

@@ -272,6 +272,30 @@ TEST_F(KubeletTest, NothingHappensAfterItsDestruction) {
   scheduler_.advance(seconds(60));
 }
 
+TEST(AnnotationNetwork, DoesNotBelieveARecordOfAnotherPod) {
+  ManualScheduler scheduler;
+  AnnotationNetwork network(scheduler);
+  const auto pod = [](const char* uid) {
+    return json::object{
+        {"metadata",
+         {{"uid", "u"},
+          {"annotations",
+           {{"ovn.kubernetes.io/ip_address", "10.0.0.2"},
+            {"ovn.kubernetes.io/allocated", "true"},
+            {"ovn.kubernetes.io/routed", "true"},
+            {"berth.io/binding", fmt::format(R"({{"podUID":"{}","networks":{{}},"wrote":{{}}}})", uid)}}}}}};
+  };
+  const Sandbox sandbox{.ns = "ns", .pod = "p", .uid = "u", .id = "c", .namespace_ = {}, .networks = {}};
+  std::optional<Result<PodAddresses>> attached;
+  network.attach(sandbox, [&](Result<PodAddresses> result) { attached = std::move(result); });
+  network.pod_changed(pod("elsewhere"));
+  scheduler.run_until_idle();
+  EXPECT_FALSE(attached);
+  network.pod_changed(pod("u"));
+  scheduler.run_until_idle();
+  EXPECT_TRUE(attached && *attached);
+}
+
 TEST(AnnotationNetwork, BelievesThePodsAnnotationsOnceTheyAreComplete) {
   ManualScheduler scheduler;
   AnnotationNetwork network(scheduler);
