@@ -60,6 +60,10 @@ bool is_ours(const StringMap& external_ids) {
   return it != external_ids.end() && it->second == "kube-ovn";
 }
 
+bool is_of_security_groups(std::string_view key) {
+  return key == "security_groups" || key.starts_with("associated_sg_");
+}
+
 StringMap with_vendor(StringMap ids) {
   ids["vendor"] = "kube-ovn";
   return ids;

@@ -101,6 +101,8 @@ struct GlobalRow {
 [[nodiscard]] std::string guard_key(const world::RouterPolicy& policy);
 
 [[nodiscard]] bool is_ours(const StringMap& external_ids);  // vendor=kube-ovn
+// Marks of Kube-OVN's security groups on a port, which stay as they are: it needs them when it comes back.
+[[nodiscard]] bool is_of_security_groups(std::string_view key);
 [[nodiscard]] StringMap with_vendor(StringMap ids);
 [[nodiscard]] StringMap without_vendor(StringMap external_ids);
 [[nodiscard]] bool is_gateway_group(const GroupRow& row);  // ours, of one subnet's pods on one node

@@ -174,6 +174,31 @@ TEST_F(RowsTest, OthersRowsAreLeftAlone) {
   EXPECT_EQ(peer.ports["a.ns"].dhcp_v4, "") << "the options that it used are gone";
 }
 
+TEST_F(RowsTest, APortOfKubeOvnIsAdoptedInItsRow) {
+  by_hand(R"([{"op":"update","table":"Logical_Switch_Port","where":[["name","==","a.ns"]],"row":{
+      "external_ids":["map",[["vendor","kube-ovn"],["ls","web"],["pod","ns/p"],["security_groups","sg1"],
+                             ["associated_sg_sg1","true"],["associated_sg_default-securitygroup","false"]]],
+      "port_security":"00:00:00:00:00:01 10.1.0.7","options":["map",[["requested-chassis","n1"]]]}}])");
+  EXPECT_EQ(difference(), "") << "these marks are nobody's wish";
+  const auto uuid_of = [&] {
+    for (const auto& [uuid, row] : store.rows("Logical_Switch_Port")) {
+      if (row.at("name") == "a.ns") return uuid;
+    }
+    return std::string();
+  };
+  const std::string before = uuid_of();
+  auto signed_port = port("a.ns");
+  signed_port.external_ids["berth-owner"] = "pod/1";
+  ASSERT_TRUE(peer.commit({PutPort{signed_port}}));
+  EXPECT_EQ(uuid_of(), before);
+  const json::object row = named("Logical_Switch_Port", "a.ns");
+  const std::string ids = json::serialize(row.at("external_ids"));
+  for (const char* kept : {"security_groups", "associated_sg_sg1", "associated_sg_default-securitygroup"})
+    EXPECT_NE(ids.find(kept), std::string::npos) << ids;
+  EXPECT_NE(json::serialize(row.at("port_security")).find("10.1.0.7"), std::string::npos);
+  EXPECT_NE(json::serialize(row.at("options")).find("requested-chassis"), std::string::npos);
+}
+
 TEST_F(RowsTest, RemovingASwitchTakesAllOfItsRows) {
   ASSERT_TRUE(peer.commit({RemoveSwitch{"web"}, RemoveRouter{"vpc"}}));
   for (const char* table : {"ACL", "DHCP_Options", "Port_Group", "Logical_Switch", "Logical_Switch_Port",

@@ -152,6 +152,7 @@ std::optional<world::LogicalPort> observe_port(const Model& model, const std::st
   }
   out.external_ids = row.external_ids;
   out.external_ids.erase("vendor");
+  std::erase_if(out.external_ids, [](const auto& entry) { return is_of_security_groups(entry.first); });
   // A wrong "ls" stays in sight, so that the port equals no wish and is repaired.
   if (const auto ls = out.external_ids.find("ls"); ls != out.external_ids.end() && ls->second == out.switch_name)
     out.external_ids.erase(ls);

@@ -37,6 +37,9 @@ Status Planner::put(const world::PutPort& change) {
   for (const auto& [key, value] : now.options) {
     if (!world::kPortOptions.contains(key)) row.options[key] = value;  // may have been set on purpose
   }
+  for (const auto& [key, value] : now.external_ids) {
+    if (is_of_security_groups(key)) row.external_ids[key] = value;
+  }
   update_switch_port(id, now, std::move(row));
   place_switch_port(*switch_id, id);
   return put_groups(id, wanted.groups);

@@ -169,7 +169,7 @@ class SubnetReconciler {
   // Valid and programmed: the allocator follows, pods may come.
   Plan in_force(const api::SubnetPlan& plan, const std::string& reason) {
     ipam::Config config{name_, plan.cidrs, plan.gateways, plan.excludes,
-                        subnet_.is_ovn() ? router_mac(subnet_.effective_vpc(), name_) : net::Mac()};
+                        subnet_.is_ovn() ? router_mac(world_, subnet_.effective_vpc(), name_) : net::Mac()};
     world_.configure_allocator(name_, config);
     world::SubnetState state{true, "", plan, retiring_};
     SubnetVerdict verdict{true, true, reason, retiring_.empty() ? "" : retirement(world_, name_, plan, retiring_)};
@@ -208,7 +208,7 @@ class SubnetReconciler {
       api::SubnetPlan old = *before;
       if (const auto& known = world_.subnet_state(name_).in_force; known && known->cidrs == old.cidrs) old = *known;
       world_.configure_allocator(
-          name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(subnet_.effective_vpc(), name_)});
+          name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(world_, subnet_.effective_vpc(), name_)});
       world::SubnetState state = world_.subnet_state(name_);  // rows beside the range stay as they are
       state.ready = true;
       state.unready.clear();

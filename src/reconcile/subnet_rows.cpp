@@ -25,7 +25,10 @@ std::optional<world::DhcpOptions> wanted_dhcp(const api::Subnet& subnet, const a
 
 std::string family_name(net::Family family) { return family == net::Family::v4 ? "ip4" : "ip6"; }
 
-net::Mac router_mac(const std::string& router, const std::string& subnet) {
+net::Mac router_mac(const world::World& world, const std::string& router, const std::string& subnet) {
+  const auto is = world.switches().find(subnet);
+  if (is != world.switches().end() && is->second.router == router && !is->second.router_mac.is_none())
+    return is->second.router_mac;
   return net::Mac::derived_from(router + "-" + subnet);
 }
 
@@ -35,14 +38,14 @@ world::LogicalSwitch wanted_switch(const world::World& world, const api::Subnet&
   out.name = subnet.meta.name;
   if (subnet.vlan.empty()) {
     out.router = subnet.effective_vpc();
-    out.router_mac = router_mac(out.router, out.name);
+    out.router_mac = router_mac(world, out.router, out.name);
     out.route_table = subnet.route_table;
     out.ra_configs = api::ra_configs(subnet, plan.cidrs);
     out.networks = networks_of(plan, retiring);
   }
-  const auto& join = world.subnet_state(std::string(api::kJoinSubnet)).in_force;
   std::vector<net::Cidr> cidrs = plan.cidrs;
   for (const ProgrammedRange& range : retiring) cidrs.push_back(range.cidr);
+  const auto join = world.subnet(std::string(api::kJoinSubnet));  // also before it was looked at: pods are probed
   out.acls = wanted_acls(subnet, cidrs, join ? join->cidrs : std::vector<net::Cidr>());
   out.dhcp_v4 = wanted_dhcp(subnet, plan, net::Family::v4);
   out.dhcp_v6 = wanted_dhcp(subnet, plan, net::Family::v6);

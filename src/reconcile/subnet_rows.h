@@ -11,8 +11,9 @@
 
 namespace berth::reconcile {
 
-// The router port's MAC: the same on every rebuild.
-[[nodiscard]] net::Mac router_mac(const std::string& router, const std::string& subnet);
+// The router port's MAC. Of a port that is there, the one that it has, which running pods know; else one that is the
+// same on every rebuild.
+[[nodiscard]] net::Mac router_mac(const world::World& world, const std::string& router, const std::string& subnet);
 
 // The switch, its join with the router, access rules, DHCP options, router advertisements, virtual ports.
 [[nodiscard]] world::LogicalSwitch wanted_switch(const world::World& world, const api::Subnet& subnet,

@@ -24,8 +24,12 @@ class RouterBuilder {
   world::LogicalRouter build(bool valid) {
     for (const api::Subnet* subnet : world_.subnets_of_vpc(vpc_.meta.name)) {
       const world::SubnetState& state = world_.subnet_state(subnet->meta.name);
-      if (!state.in_force || !subnet->vlan.empty() || subnet->meta.deleting) continue;
-      add_subnet(*subnet, state);
+      if (!subnet->vlan.empty() || subnet->meta.deleting) continue;
+      if (state.in_force) {
+        add_subnet(*subnet, state);
+      } else {
+        keep_subnet(*subnet);
+      }
     }
     if (vpc_.meta.name == api::kDefaultVpc) {
       for (const auto& [name, node] : world_.nodes().all()) add_node(node);
@@ -71,6 +75,28 @@ class RouterBuilder {
       if (state.distributed) add_distributed(name, cidr.family());
     }
     if (vpc_.meta.name == api::kDefaultVpc && name == api::kJoinSubnet) add_default_routes(state.in_force->gateways);
+  }
+
+  // Nothing of it is established yet: a new leader, or one that takes over from Kube-OVN, has not come to it. Pods that
+  // run meanwhile need the rows that are there. Kube-OVN's routes do not say whose they are.
+  void keep_subnet(const api::Subnet& subnet) {
+    const auto is = world_.routers().find(vpc_.meta.name);
+    if (is == world_.routers().end()) return;
+    const auto speaks_of_it = [&](const world::Ids& ids) {
+      const auto id = ids.find("subnet");
+      return id != ids.end() && id->second == subnet.meta.name;
+    };
+    const std::vector<std::string> ranges = api::split_list(subnet.cidr_block);
+    const bool join = subnet.meta.name == api::kJoinSubnet && vpc_.meta.name == api::kDefaultVpc;
+    for (const world::RouterPolicy& policy : is->second.policies) {
+      if (speaks_of_it(policy.ids)) out_.policies.insert(policy);
+    }
+    for (const world::StaticRoute& route : is->second.routes) {
+      const bool unsigned_one =
+          route.ids.empty() && (std::ranges::find(ranges, route.prefix) != ranges.end() ||
+                                (join && (route.prefix == "0.0.0.0/0" || route.prefix == "::/0")));
+      if (speaks_of_it(route.ids) || unsigned_one) out_.routes.insert(route);
+    }
   }
 
   std::string hop_of(const std::string& node, net::Family family) const {

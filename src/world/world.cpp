@@ -469,7 +469,11 @@ bool World::has_room(const std::string& subnet, const std::string& port, std::op
                      const std::string& pool) const {
   const ipam::Allocator* a = allocator(subnet);
   if (a == nullptr) return false;
-  return a->holds(port) || a->has_room(only, pool);
+  // What it holds is room enough, unless it has to be drawn elsewhere.
+  const auto held = a->find(port);
+  const bool fits =
+      held && std::ranges::all_of(held->addresses(), [&](const net::Address& x) { return pool_of(subnet, x) == pool; });
+  return fits || a->has_room(only, pool);
 }
 
 // Nothing is inferred yet beyond Subnets that are not ready (rule 4 waits for those). A Helm release under way whose
