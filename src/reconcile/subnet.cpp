@@ -269,7 +269,12 @@ class SubnetReconciler {
       if (!world_.ips().find(ip)->is_idle()) return true;
       if (allocator != nullptr && allocator->holds(ip)) ++idle;
     }
-    return allocator != nullptr && allocator->lease_count() > idle;
+    if (allocator != nullptr && allocator->lease_count() > idle) return true;
+    // A new leader has no allocator for it, and an IP object may be gone for a moment under a pod that runs.
+    return std::ranges::any_of(world_.ports(), [&](const auto& entry) {
+      const auto key = key_of(entry.second);
+      return entry.second.switch_name == name_ && key && key->kind == world::KeyKind::pod;
+    });
   }
 
   [[nodiscard]] std::string holders() const {

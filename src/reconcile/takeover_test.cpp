@@ -314,6 +314,23 @@ TEST_F(TakeoverTest, RoutesThatKubeOvnDidNotSignStayUntilTheirSubnetIsLookedAt) 
   EXPECT_EQ(cluster.world.routers().at("own").routes.size(), 1U) << "signed now, and once";
 }
 
+TEST_F(TakeoverTest, ASubnetThatIsBeingDeletedStaysUnderAPortWhoseIpObjectIsAway) {
+  left_behind(a);
+  settle();
+  cluster.remove(Kind::subnet, "", "web");
+  settle();
+  world::World fresh(TestCluster::settings({}));
+  fresh.set_time(cluster.world.now(), cluster.world.wall_now());
+  for (const auto& [key, object] : cluster.objects) {
+    if (std::get<0>(key) != Kind::ip) fresh.upsert(std::get<0>(key), object);
+  }
+  for (const auto& [name, s] : cluster.world.switches()) fresh.observe_switch(name, s);
+  for (const auto& [name, port] : cluster.world.ports()) fresh.observe_port(name, port);
+  EXPECT_TRUE(reconcile_subnet(fresh, "web").ovn.empty());
+  fresh.observe_port("a.shop", std::nullopt);
+  EXPECT_EQ(reconcile_subnet(fresh, "web").ovn.size(), 1U);
+}
+
 TEST_F(TakeoverTest, TheGatewayKeepsItsMac) {
   world::LogicalSwitch web;
   web.name = "web";
