@@ -142,6 +142,15 @@ class RunTests(unittest.TestCase):
         self.assertEqual([name for name, _ in outcome.failed], ["A.Bad"])
         self.assertEqual(outcome.skipped, [("A.Left", "no root here"), ("A.Off", "disabled")])
 
+    def test_a_failure_is_told_whole(self):
+        outcome = self.read(REPORT)[1]
+        said = self.script.explain(outcome)
+        self.assertEqual(said[0], "     failed: A.Bad")
+        self.assertGreater(len(said), 1)
+        outcome.failed = [("A.Long", "\n".join(str(n) for n in range(50)))]
+        said = self.script.explain(outcome, most=3)
+        self.assertEqual(said[1:], ["     | 0", "     | 1", "     | 2", "     | (47 more lines in the report)"])
+
     def test_a_torn_report_is_none(self):
         self.assertFalse(self.read(REPORT[:200])[0])
         self.assertFalse(self.script.read_report("/nonexistent", self.script.Outcome("x")))
