@@ -174,15 +174,17 @@ void Kubelet::on_pod(const object& pod_object) {
   network_.pod_changed(pod_object);
   if (!known && !over) adopt(uid, pod_object);
   const auto found = pods_.find(uid);
-  const auto* deleting = api::find(pod_object, {"metadata", "deletionTimestamp"});
+  const bool deleting = !api::string_at(pod_object, {"metadata", "deletionTimestamp"}).empty();
   if (found == pods_.end()) {
-    if (deleting == nullptr) return;
+    if (!deleting) return;
     adopt(uid, pod_object);
+    pods_.at(uid).deleting = true;
     pods_.at(uid).ended = true;
     return finish(uid);
   }
   found->second.object = pod_object;
-  if (deleting != nullptr && !deleting->is_null()) {
+  found->second.deleting |= deleting;
+  if (deleting) {
     const Duration grace =
         std::chrono::seconds(api::int_at(pod_object, {"metadata", "deletionGracePeriodSeconds"}, 30));
     found->second.worker->remove(grace);
@@ -273,7 +275,7 @@ void Kubelet::finish(const Uid& uid) {
   Pod& pod = found->second;
   if (pod.writing || (pod.dirty && pod.in_api)) return;  // the answer calls again
   if (!pod.in_api) return forget(uid);
-  if (!pod.object.contains("metadata") || api::find(pod.object, {"metadata", "deletionTimestamp"}) == nullptr) return;
+  if (!pod.deleting) return;
   if (std::exchange(pod.removing, true)) return;
   const auto& spec = pod.worker->spec();
   send(request(api::Verb::remove, api::Kind::pod, spec.ns, spec.name,

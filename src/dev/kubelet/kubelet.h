@@ -56,6 +56,7 @@ class Kubelet {
     bool in_api = true;
     bool writing = false;
     bool dirty = false;                                         // the status may differ from what was written
+    bool deleting = false;                                      // it was asked to go; no older copy takes that back
     bool removing = false;                                      // the last DELETE is on its way
     bool ended = false;                                         // the worker has
     std::map<std::string, std::pair<std::string, int>> events;  // by reason and message: name of the Event, count

@@ -182,6 +182,18 @@ TEST_F(KubeletTest, DeletesThePodAtTheEndWithItsUid) {
   EXPECT_EQ(kubelet_->pods(), 0U);
 }
 
+TEST_F(KubeletTest, AReplyFromBeforeTheDeletionDoesNotTakeItBack) {
+  start();
+  pod_ = make_pod();  // what the API answers to the first status
+  transport_.emit(WatchEvent::Type::added, make_pod());
+  transport_.emit(WatchEvent::Type::modified, deleting(make_pod(), 0));
+  scheduler_.run_until_idle();
+  network_.answer_attach(fail(ErrorCode::unavailable, "stopped"));
+  scheduler_.run_until_idle();
+  answer_detach();
+  EXPECT_EQ(count(api::Verb::remove, api::Kind::pod), 1);
+}
+
 TEST_F(KubeletTest, TriesADeletionThatFailedAgain) {
   start_pod();
   failures_[api::Verb::remove] = ErrorCode::unavailable;
