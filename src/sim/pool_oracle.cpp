@@ -143,6 +143,7 @@ bool PoolOracle::takes_over(const std::string& pod_uid, const std::string& vip) 
 }
 
 bool PoolOracle::on_wired(const WiredPod& wired) {
+  check_vips(wired);
   const auto wish = wishes_.find(wired.pod_uid);
   if (wish == wishes_.end() || (wish->second.pool.empty() && wish->second.vip.empty())) return false;
   const std::string who =
@@ -164,6 +165,18 @@ bool PoolOracle::on_wired(const WiredPod& wired) {
     if (!had) fail_(fmt::format("{}: IPPool {}, which it names, never had {}", who, wish->second.pool, a.to_string()));
   }
   return true;
+}
+
+// What a Vip has goes only to pods that name it, also between two of them.
+void PoolOracle::check_vips(const WiredPod& wired) const {
+  for (const auto& [name, vip] : live_vips_) {
+    if (vip.meta.deleting || !vip.allocated() || vip.held_in() != wired.subnet) continue;
+    for (const net::Address& a : wired.addresses) {
+      if (std::ranges::find(vip.given, a) != vip.given.end() && !takes_over(wired.pod_uid, name))
+        fail_(fmt::format("pod {} wired with {} of Subnet {}: Vip {} has that address, and the pod does not name it",
+                          wired.pod, a.to_string(), wired.subnet, name));
+    }
+  }
 }
 
 void PoolOracle::check_pool(const std::string& name, const api::IpPool& pool,

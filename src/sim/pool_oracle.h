@@ -57,6 +57,7 @@ class PoolOracle {
   void on_ip(const Change& change);
   void on_pod(const Change& change);
   void check_exclusive(const api::Ip& ip, std::uint64_t version) const;
+  void check_vips(const WiredPod& wired) const;
   void check_pool(const std::string& name, const api::IpPool& pool,
                   const std::map<std::string, std::vector<net::Cidr>>& ready, const std::vector<api::Ip>& ips) const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/annotations.h"
+#include "sim/scenario_corners.h"
 #include "sim/scenario_pools.h"
 
 namespace berth::sim {
@@ -40,6 +41,7 @@ class Builder {
     mishaps();
     nodes();
     add_pools_and_vips(random_, {names_, ns_at_, drafts_.front().cidr, spread_}, out_);
+    add_corners(random_, out_);
     return std::move(out_);
   }
 

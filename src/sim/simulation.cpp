@@ -49,7 +49,7 @@ FaultRates rates_for(Random& random, bool calm) {
   rates.ovn_dropped = some(0.03);
   rates.crash = some(0.04);
   rates.very_slow = some(0.03);
-  rates.list_incomplete = some(0.1);
+  rates.list_incomplete = some(0.4);
   rates.slowest = std::chrono::milliseconds(5 + random() % 200);
   return rates;
 }
