@@ -69,6 +69,9 @@ Command declare_up(CLI::App& app) {
   auto options = std::make_shared<ClusterOptions>();
   up->add_option("--dir", options->dir, "Run directory: made if need be, left as it was")->required();
   up->add_option("--nodes", options->nodes, "Number of nodes")->capture_default_str();
+  up->add_option("--kubernetes", options->kubernetes,
+                 "Folder with kube-apiserver, kube-controller-manager and kube-scheduler, to be run in place of the "
+                 "embedded API; needs --no-datapath");
   up->add_option("--api-port", options->api_port, "Port of the API server on 127.0.0.1; 0: any free one")
       ->capture_default_str();
   up->add_option("--kubeconfig-out", options->kubeconfig_out, "Where to write the kubeconfig; else DIR/kubeconfig");

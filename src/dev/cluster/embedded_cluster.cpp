@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "dev/cluster/kept_process.h"
+#include "dev/cluster/kubernetes.h"
 #include "dev/cluster/ovn_central.h"
 #include "dev/cluster/run_dir.h"
 #include "dev/controllers/controller_manager.h"
@@ -54,6 +55,21 @@ Status write_private(const std::string& path, const std::string& text) {
     return fail(ErrorCode::unavailable, fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   }
   return {};
+}
+
+void erase_rules(boost::json::value& value);
+
+void erase_rules(boost::json::object& object) {
+  object.erase("x-kubernetes-validations");
+  for (auto& entry : object) erase_rules(entry.value());
+}
+
+void erase_rules(boost::json::value& value) {
+  if (auto* object = value.if_object()) {
+    erase_rules(*object);
+  } else if (auto* array = value.if_array()) {
+    for (auto& item : *array) erase_rules(item);
+  }
 }
 
 // One node's kubelet with what it needs.
@@ -94,6 +110,7 @@ class EmbeddedCluster::Impl {
     nodes_.clear();
     central_.reset();
     if (api_) api_->stop();
+    kubernetes_.reset();
     Status cleaned = ledger_.clean_up();
     if (auto closed = ledger_.close(); !closed && cleaned) cleaned = std::move(closed);
     return cleaned;
@@ -125,7 +142,8 @@ class EmbeddedCluster::Impl {
   EventLoop loop_;  // outlives whatever posts to it
   Supervisor supervisor_;
   std::optional<RunDir> dir_;
-  std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<ApiServer> api_;          // this one
+  std::unique_ptr<Kubernetes> kubernetes_;  // or that
   std::unique_ptr<OvnCentral> central_;
   std::string kubeconfig_;
   kube::Config admin_;
@@ -150,6 +168,38 @@ class EmbeddedCluster::Impl {
   }
 
   Status start_api() {
+    if (auto started = options_.kubernetes.empty() ? start_embedded_api() : start_kubernetes(); !started)
+      return started;
+    kubeconfig_ = options_.kubeconfig_out.empty() ? ledger_.dir() + "/kubeconfig" : options_.kubeconfig_out;
+    if (auto added = ledger_.add({.kind = LedgerRecord::Kind::file, .name = fs::absolute(kubeconfig_)}); !added) {
+      return fail(added.error());
+    }
+    const std::string text = kubernetes_ ? kubernetes_->kubeconfig() : api_->kubeconfig();
+    if (auto written = write_private(kubeconfig_, text); !written) return written;
+    auto admin = kube::parse_kubeconfig(text, kubeconfig_);
+    if (!admin) return fail(admin.error());
+    admin_ = std::move(*admin);
+    return {};
+  }
+
+  Status start_kubernetes() {
+    const std::string data = ledger_.dir() + "/kubernetes";
+    if (auto made = ledger_.make_tree(data); !made) return made;
+    auto kubernetes = Kubernetes::start(supervisor_, {.programs = options_.kubernetes,
+                                                      .dir = data,
+                                                      .logs = dir_->logs(),
+                                                      .port = options_.api_port,
+                                                      .service_cidr = options_.service_cidr});
+    if (!kubernetes) return fail(kubernetes.error());
+    kubernetes_ = std::move(*kubernetes);
+    std::vector<boost::json::object> crds = sim::builtin_crds();
+    for (auto& crd : crds) {
+      if (!options_.kubernetes_crd_rules) erase_rules(crd);
+    }
+    return kubernetes_->install_crds(crds);
+  }
+
+  Status start_embedded_api() {
     ApiServer::Options options;
     options.port = options_.api_port;
     options.store.service_cidr = options_.service_cidr;
@@ -159,15 +209,6 @@ class EmbeddedCluster::Impl {
     api_->set_log_source(
         [this](const LogRequest& request, std::uint64_t offset) { return logs_.read(request, offset); });
     api_->with_store([](sim::ApiStore& store) { sim::install_crds(store); });
-
-    kubeconfig_ = options_.kubeconfig_out.empty() ? ledger_.dir() + "/kubeconfig" : options_.kubeconfig_out;
-    if (auto added = ledger_.add({.kind = LedgerRecord::Kind::file, .name = fs::absolute(kubeconfig_)}); !added) {
-      return fail(added.error());
-    }
-    if (auto written = write_private(kubeconfig_, api_->kubeconfig()); !written) return written;
-    auto admin = kube::parse_kubeconfig(api_->kubeconfig(), kubeconfig_);
-    if (!admin) return fail(admin.error());
-    admin_ = std::move(*admin);
     return {};
   }
 
@@ -208,10 +249,12 @@ class EmbeddedCluster::Impl {
   }
 
   Status start_loop() {
-    ControllerManager::Options options;
-    options.root_ca = admin_.tls.authority;
-    api_->with_store([this](sim::ApiStore& store) { store_ = &store; });
-    controllers_ = std::make_unique<ControllerManager>(*store_, loop_, std::move(options));
+    if (api_) {
+      ControllerManager::Options options;
+      options.root_ca = admin_.tls.authority;
+      api_->with_store([this](sim::ApiStore& store) { store_ = &store; });
+      controllers_ = std::make_unique<ControllerManager>(*store_, loop_, std::move(options));
+    }
     for (int i = 1; i <= options_.nodes; ++i) {
       if (auto made = make_kubelet(i); !made) return made;
     }
@@ -224,7 +267,7 @@ class EmbeddedCluster::Impl {
 
   Status make_kubelet(int index) {
     const std::string name = node_name(index);
-    auto config = kube::parse_kubeconfig(api_->kubeconfig_for("system:node:" + name, {"system:nodes"}), kubeconfig_);
+    auto config = kube::parse_kubeconfig(kubelet_kubeconfig(name), kubeconfig_);
     if (!config) return fail(config.error());
     KubeletParts parts;
     kube::Client::Options client;
@@ -257,6 +300,13 @@ class EmbeddedCluster::Impl {
                                               std::move(options));
     kubelets_.push_back(std::move(parts));
     return {};
+  }
+
+  // Kubernetes' node authorizer knows nothing of the annotations that our kubelet writes.
+  [[nodiscard]] std::string kubelet_kubeconfig(const std::string& node) const {
+    const std::string user = "system:node:" + node;
+    return kubernetes_ ? kubernetes_->kubeconfig_for(user, {"system:masters"})
+                       : api_->kubeconfig_for(user, {"system:nodes"});
   }
 
   // What an installer would do on a real node; kube-ovn is the name that existing NetworkAttachmentDefinitions use.
@@ -384,6 +434,10 @@ Result<std::unique_ptr<EmbeddedCluster>> EmbeddedCluster::start(ClusterOptions o
   if (options.nodes < 0 || options.nodes > Fabric::kMostNodes) {
     return fail(ErrorCode::invalid,
                 fmt::format("{} nodes: give a number from 0 to {}", options.nodes, Fabric::kMostNodes));
+  }
+  if (options.datapath && options.nodes > 0 && !options.kubernetes.empty()) {
+    return fail(ErrorCode::invalid,
+                "a real control plane cannot be reached from nodes with a data path: leave that out");
   }
   if (options.datapath && options.nodes > 0 && ::geteuid() != 0) {
     return fail(ErrorCode::forbidden, "the data path needs root: run as root, or leave it out");

@@ -24,14 +24,17 @@
 namespace berth::dev {
 
 struct ClusterOptions {
-  std::string dir;             // made if it is not there
-  int nodes = 2;               // node-1, node-2, …; 0: whoever likes may register nodes from outside
-  bool datapath = true;        // Open vSwitch, network namespaces, CNI, agents; needs root. Else pods are only reported
-  bool controller = true;      // runs berth-controller
-  std::uint16_t api_port = 0;  // 0: any free one
-  std::string kubeconfig_out;  // where to write the kubeconfig; empty: <dir>/kubeconfig
-  std::string logs;            // folder for all programs' and pods' logs, which stay; empty: <dir>/logs, which goes
-  std::string programs;        // folder of berth-controller, berth-agent, berth-cni; empty: our own executable's
+  std::string dir;         // made if it is not there
+  int nodes = 2;           // node-1, node-2, …; 0: whoever likes may register nodes from outside
+  bool datapath = true;    // Open vSwitch, network namespaces, CNI, agents; needs root. Else pods are only reported
+  bool controller = true;  // runs berth-controller
+  std::string kubernetes;  // folder of a real control plane's programs, in place of the embedded API (kubernetes.h);
+                           // without data path only
+  bool kubernetes_crd_rules = true;  // its CRDs with their CEL rules; the embedded API knows none
+  std::uint16_t api_port = 0;        // 0: any free one
+  std::string kubeconfig_out;        // where to write the kubeconfig; empty: <dir>/kubeconfig
+  std::string logs;      // folder for all programs' and pods' logs, which stay; empty: <dir>/logs, which goes
+  std::string programs;  // folder of berth-controller, berth-agent, berth-cni; empty: our own executable's
   std::string default_cidr = "10.16.0.0/16";
   std::string join_cidr = "100.64.0.0/16";
   std::string service_cidr = "10.96.0.0/16";
@@ -67,7 +70,7 @@ class EmbeddedCluster {
   [[nodiscard]] const std::string& northbound() const;  // "unix:/…/nb.sock"
   [[nodiscard]] const std::string& southbound() const;
   [[nodiscard]] kube::Config admin() const;  // for clients in this process
-  [[nodiscard]] ApiServer& api();
+  [[nodiscard]] ApiServer& api();            // not with ClusterOptions::kubernetes
   [[nodiscard]] Supervisor& supervisor();
   [[nodiscard]] std::string scratch() const;  // an empty folder for whoever uses the cluster; goes with it
   [[nodiscard]] std::string logs() const;

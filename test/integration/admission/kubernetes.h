@@ -7,8 +7,8 @@
 
 #include <boost/json.hpp>
 
+#include "dev/cluster/kubernetes.h"
 #include "dev/process/supervisor.h"
-#include "http/client.h"
 #include "integration/ovsdb/servers.h"
 
 namespace berth::test {
@@ -37,13 +37,12 @@ class Kubernetes {
   [[nodiscard]] const std::string& kubeconfig() const { return kubeconfig_; }  // a file
 
  private:
-  Answer send(http::ClientRequest request);
+  Answer send(const std::string& method, const std::string& path, std::string body);
 
   TempFolder folder_;
   dev::Supervisor supervisor_{nullptr};
-  std::string url_;
   std::string kubeconfig_;
-  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<dev::Kubernetes> kubernetes_;
 };
 
 }  // namespace berth::test

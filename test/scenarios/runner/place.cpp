@@ -73,6 +73,10 @@ Result<std::unique_ptr<Place>> Place::embedded(bool with_controller) {
   options.datapath = false;
   options.controller = false;
   options.programs = programs_folder();
+  if (const char* kubernetes = std::getenv("BERTH_SCENARIOS_KUBERNETES"); kubernetes != nullptr) {
+    options.kubernetes = kubernetes;
+    options.kubernetes_crd_rules = false;  // the controller has to find by itself what they would keep out
+  }
   auto cluster = dev::EmbeddedCluster::start(std::move(options));
   if (!cluster) return fail(cluster.error());
   place->cluster_ = std::move(*cluster);
