@@ -71,8 +71,8 @@ void check_edit(const Review& review, const api::Subnet& subnet, const api::Subn
   }
   if (before.effective_vpc() != subnet.effective_vpc()) {
     out.warnings.push_back(
-        fmt::format("Subnet {}: spec.vpc \"{}\": was \"{}\", and {} addresses are in use; delete "
-                    "their pods first, or the connections of those pods break",
+        fmt::format("Subnet {}: spec.vpc \"{}\": was \"{}\", and {} addresses are in use; the "
+                    "Subnet stays in its old Vpc until the last of them is released",
                     subnet.meta.name, subnet.vpc, before.vpc, used));
   }
 }

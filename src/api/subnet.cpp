@@ -123,6 +123,9 @@ Status check_choices(const Subnet& s, const std::vector<net::Cidr>& cidrs) {
     return fail(invalid(s, "mtu", std::to_string(s.mtu), "IPv6 needs at least 1280"));
   if (s.effective_vpc() == s.meta.name)
     return fail(invalid(s, "vpc", s.vpc, "a Subnet and its Vpc must not have the same name"));
+  const bool of_the_system = s.meta.name == kDefaultSubnet || s.meta.name == kJoinSubnet;
+  if (of_the_system && s.effective_vpc() != kDefaultVpc)
+    return fail(invalid(s, "vpc", s.vpc, fmt::format("must stay {}: the cluster itself needs it there", kDefaultVpc)));
   for (std::size_t i = 0; i < s.namespace_selectors.size(); ++i) {
     if (const auto problem = s.namespace_selectors[i].problem())
       return fail(Error{ErrorCode::invalid,

@@ -76,6 +76,17 @@ INSTANTIATE_TEST_SUITE_P(
                     Rejected{R"({"cidrBlock":"10.66.0.0/24","natOutgoing":true,"externalEgressGateway":"10.0.0.1"})",
                              "externalEgressGateway", "10.0.0.1"}));
 
+TEST(SubnetPlan, TheClustersOwnSubnetsStayInTheDefaultVpc) {
+  for (const char* name : {"join", "ovn-default"}) {
+    Subnet s = subnet(R"({"cidrBlock":"10.66.0.0/24","vpc":"blue"})");
+    s.meta.name = name;
+    ASSERT_FALSE(plan_subnet(s));
+    EXPECT_NE(plan_subnet(s).error().message.find("spec.vpc \"blue\": must stay ovn-cluster"), std::string::npos);
+    s.vpc = "ovn-cluster";
+    EXPECT_TRUE(plan_subnet(s));
+  }
+}
+
 TEST(Subnet, ClaimsByNameOrByLabels) {
   const Subnet s = subnet(R"({"namespaces":["a"],"namespaceSelectors":[{"matchLabels":{"team":"x"}},
       {"matchExpressions":[{"key":"env","operator":"In","values":["prod","test"]},{"key":"old","operator":"DoesNotExist"}]}]})");

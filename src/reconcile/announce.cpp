@@ -45,7 +45,7 @@ void describe(const world::World& world, const api::Pod& pod, const Granted& gra
   const bool ovn = subnet == nullptr || subnet->is_ovn();
   if (ovn) set(api::suffix::kLogicalSwitch, granted.ip.subnet);
   set(api::suffix::kPodNicType, "veth-pair");
-  if (subnet != nullptr && subnet->is_ovn()) set(api::suffix::kLogicalRouter, subnet->effective_vpc());
+  if (subnet != nullptr && subnet->is_ovn()) set(api::suffix::kLogicalRouter, world.vpc_in_force(*subnet));
   set(api::suffix::kAllocated, "true");
   set(api::suffix::kRouted, "true");
 }

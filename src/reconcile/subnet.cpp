@@ -13,50 +13,115 @@
 namespace berth::reconcile {
 namespace {
 
-bool overlap(const std::vector<net::Cidr>& a, const std::vector<net::Cidr>& b) {
-  return std::ranges::any_of(
-      a, [&](const net::Cidr& x) { return std::ranges::any_of(b, [&](const net::Cidr& y) { return x.overlaps(y); }); });
-}
-
-// The range that a subnet holds: programmed, or about to be (its transaction is under way).
-std::vector<net::Cidr> held_by(const world::World& world, const std::string& name) {
-  std::vector<net::Cidr> out;
-  for (const ProgrammedRange& range : programmed_ranges(world, name)) out.push_back(range.cidr);
-  const auto& coming = world.switch_under_way(name);
-  out.insert(out.end(), coming.begin(), coming.end());
-  return out;
-}
-
-// Whether a range is out of the question already, because somebody else holds part of it: then it stands in nobody's
-// way.
-bool is_beaten(const world::World& world, const api::Subnet& subnet, const std::vector<net::Cidr>& wanted) {
-  const auto others = world.subnets_of_vpc(subnet.effective_vpc());
-  return std::ranges::any_of(others, [&](const api::Subnet* other) {
-    return other->meta.name != subnet.meta.name && overlap(wanted, held_by(world, other->meta.name));
-  });
-}
-
-// Invariant 9: what holds a range keeps it; among newcomers (an edit is one too) age, then name.
 struct Rival {
   std::string name;
   std::string text;  // for people
 };
 
-std::optional<Rival> loses_against(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
-  const auto mine = programmed_ranges(world, subnet.meta.name);
-  const bool holds_it = std::ranges::all_of(plan.cidrs, [&](const net::Cidr& cidr) {
-    return std::ranges::find(mine, cidr, &ProgrammedRange::cidr) != mine.end();
+bool overlap(const std::vector<net::Cidr>& a, const std::vector<net::Cidr>& b) {
+  return std::ranges::any_of(
+      a, [&](const net::Cidr& x) { return std::ranges::any_of(b, [&](const net::Cidr& y) { return x.overlaps(y); }); });
+}
+
+// Whether somebody holds an address of it, or is about to.
+bool is_in_use(const world::World& world, const std::string& name) {
+  const ipam::Allocator* allocator = world.allocator(name);
+  std::size_t idle = 0;  // IP objects that people made stay, and wait for a Subnet of that name
+  for (const std::string& ip : world.ips_in(name)) {
+    if (!world.ips().find(ip)->is_idle()) return true;
+    if (allocator != nullptr && allocator->holds(ip)) ++idle;
+  }
+  if (allocator != nullptr && allocator->lease_count() > idle) return true;
+  // A new leader has no allocator for it, and an IP object may be gone for a moment under a pod that runs.
+  return std::ranges::any_of(world.ports(), [&](const auto& entry) {
+    const auto key = key_of(entry.second);
+    return entry.second.switch_name == name && key && key->kind == world::KeyKind::pod;
   });
+}
+
+// "3 IP objects (first: a.shop)"
+std::string holders_of(const world::World& world, const std::string& name) {
+  const std::size_t count = world.ips_in(name).size();
+  if (count == 0 && !world.vips_in(name).empty())
+    return fmt::format("{} Vips (first: {})", world.vips_in(name).size(), *world.vips_in(name).begin());
+  return count == 0 ? std::string("reservations")
+                    : fmt::format("{} IP objects (first: {})", count, *world.ips_in(name).begin());
+}
+
+// Addresses of one Vpc mean nothing in another: who has one stays where it is.
+std::optional<std::string> bound_to_its_vpc(const world::World& world, const api::Subnet& subnet) {
+  const std::string is = world.vpc_in_force(subnet);
+  if (!subnet.is_ovn() || is == subnet.effective_vpc() || !is_in_use(world, subnet.meta.name)) return std::nullopt;
+  return fmt::format(
+      "Subnet {}: spec.vpc \"{}\": it is in Vpc {}, where {} hold addresses of it; delete those, or set spec.vpc back "
+      "to \"{}\"",
+      subnet.meta.name, subnet.vpc, is, holders_of(world, subnet.meta.name), is);
+}
+
+// The range that a subnet holds in a Vpc: programmed, or about to be (its transaction is under way).
+std::vector<net::Cidr> held_by(const world::World& world, const api::Subnet& subnet, const std::string& vpc) {
+  std::vector<net::Cidr> out;
+  const std::string& name = subnet.meta.name;
+  if (world.vpc_in_force(subnet) == vpc) {
+    for (const ProgrammedRange& range : programmed_ranges(world, name)) out.push_back(range.cidr);
+  }
+  const auto& coming = world.switch_under_way(name);
+  out.insert(out.end(), coming.begin(), coming.end());
+  return out;
+}
+
+// The other subnets that are in a Vpc, or want to be.
+std::vector<const api::Subnet*> rivals(const world::World& world, const api::Subnet& subnet, const std::string& vpc) {
+  std::vector<const api::Subnet*> out;
+  for (const auto& [name, other] : world.subnets().all()) {
+    if (name == subnet.meta.name || !other.is_ovn()) continue;
+    if (other.effective_vpc() == vpc || world.vpc_in_force(other) == vpc) out.push_back(&other);
+  }
+  return out;
+}
+
+// A switch whose Subnet was removed by force (its finalizer was taken away) under pods that run on: nobody else may
+// have its range until they are gone.
+std::optional<Rival> orphan_in(const world::World& world, const api::Subnet& subnet, const std::string& vpc,
+                               const std::vector<net::Cidr>& wanted) {
+  for (const auto& [name, orphan] : world.switches()) {
+    if (orphan.router != vpc || name == subnet.meta.name || world.subnets().find(name) != nullptr) continue;
+    std::vector<net::Cidr> theirs;
+    for (const ProgrammedRange& range : programmed_ranges(world, name)) theirs.push_back(range.cidr);
+    if (overlap(wanted, theirs))
+      return Rival{name,
+                   fmt::format("Subnet {} ({}), which was removed under its pods,", name, api::to_string(theirs))};
+  }
+  return std::nullopt;
+}
+
+// Whether a range is out of the question already, because somebody else holds part of it, or it may not move: then it
+// stands in nobody's way.
+bool is_beaten(const world::World& world, const api::Subnet& subnet, const std::vector<net::Cidr>& wanted) {
+  const std::string vpc = subnet.effective_vpc();
+  if (bound_to_its_vpc(world, subnet) || orphan_in(world, subnet, vpc, wanted)) return true;
+  return std::ranges::any_of(rivals(world, subnet, vpc),
+                             [&](const api::Subnet* other) { return overlap(wanted, held_by(world, *other, vpc)); });
+}
+
+// Invariant 9: what holds a range keeps it; among newcomers (an edit is one too) age, then name.
+std::optional<Rival> loses_against(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
+  const std::string vpc = subnet.effective_vpc();
+  const auto mine = programmed_ranges(world, subnet.meta.name);
+  const bool holds_it = world.vpc_in_force(subnet) == vpc && std::ranges::all_of(plan.cidrs, [&](const net::Cidr& c) {
+                          return std::ranges::find(mine, c, &ProgrammedRange::cidr) != mine.end();
+                        });
   if (holds_it) return std::nullopt;
-  for (const api::Subnet* other : world.subnets_of_vpc(subnet.effective_vpc())) {
-    if (other->meta.name == subnet.meta.name || other->vlan != subnet.vlan) continue;
-    const auto theirs = held_by(world, other->meta.name);
+  if (auto orphan = orphan_in(world, subnet, vpc, plan.cidrs)) return orphan;
+  for (const api::Subnet* other : rivals(world, subnet, vpc)) {
+    if (other->vlan != subnet.vlan) continue;
+    const auto theirs = held_by(world, *other, vpc);
     const bool displaces = !world.safeguards().holder_keeps_range && subnet.meta.older_than(other->meta);
     if (overlap(plan.cidrs, theirs) && !displaces)
       return Rival{other->meta.name, fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs))};
+    if (other->effective_vpc() != vpc || other->meta.deleting || !other->meta.older_than(subnet.meta)) continue;
     const auto newcomer = api::plan_subnet(*other);
-    if (other->meta.deleting || !newcomer || !other->meta.older_than(subnet.meta)) continue;
-    if (overlap(plan.cidrs, newcomer->cidrs) && !is_beaten(world, *other, newcomer->cidrs)) {
+    if (newcomer && overlap(plan.cidrs, newcomer->cidrs) && !is_beaten(world, *other, newcomer->cidrs)) {
       return Rival{other->meta.name,
                    fmt::format("Subnet {} ({}), which is older", other->meta.name, api::to_string(newcomer->cidrs))};
     }
@@ -110,6 +175,7 @@ class SubnetReconciler {
     if (subnet_.meta.deleting) return retire();
     const auto plan = api::plan_subnet(subnet_);
     if (!plan) return stand_by("ValidateLogicalSwitchFailed", plan.error().message);
+    if (auto problem = bound_to_its_vpc(world_, subnet_)) return stand_by("ValidateLogicalSwitchFailed", *problem);
     if (auto problem = subnet_conflict(world_, subnet_, *plan)) {
       return stand_by("ValidateLogicalSwitchFailed", problem->message);
     }
@@ -144,6 +210,7 @@ class SubnetReconciler {
     const auto observed = world_.switches().find(name_);
     if (observed == world_.switches().end() || !(observed->second == wanted)) {
       if (observed == world_.switches().end()) not_ready("its logical switch is being made");
+      if (world_.vpc_in_force(subnet_) != vpc) not_ready(fmt::format("it moves to Vpc {}", vpc));
       note_ports(observed == world_.switches().end() ? world::LogicalSwitch() : observed->second);
       withhold(*plan);
       plan_.ovn.emplace_back(world::PutSwitch{std::move(wanted)});
@@ -173,7 +240,7 @@ class SubnetReconciler {
     world_.configure_allocator(name_, config);
     world::SubnetState state{true, "", plan, retiring_};
     SubnetVerdict verdict{true, true, reason, retiring_.empty() ? "" : retirement(world_, name_, plan, retiring_)};
-    if (is_centralized(subnet_)) {
+    if (is_centralized(subnet_, world_.vpc_in_force(subnet_))) {
       GatewayChoice choice = choose_gateway(world_, subnet_);
       state.gateway = choice.node;
       if (choice.node.empty()) {
@@ -193,7 +260,7 @@ class SubnetReconciler {
   void note_ports_in(world::SubnetState& state, const world::LogicalSwitch& observed) const {
     state.dhcp_v4 = observed.dhcp_v4.has_value();
     state.dhcp_v6 = observed.dhcp_v6.has_value();
-    state.distributed = is_distributed(subnet_);
+    state.distributed = is_distributed(subnet_, world_.vpc_in_force(subnet_));
   }
   void note_ports(const world::LogicalSwitch& observed) {
     world::SubnetState state = world_.subnet_state(name_);
@@ -204,11 +271,11 @@ class SubnetReconciler {
   // Wrong or not possible yet. What is programmed stays in force and goes on serving.
   Plan stand_by(const std::string& reason, const std::string& message) {
     const auto before = plan_in_force(world_, subnet_);
-    if (before && world_.vpc_ready(subnet_.effective_vpc())) {
+    const std::string vpc = world_.vpc_in_force(subnet_);
+    if (before && world_.vpc_ready(vpc)) {
       api::SubnetPlan old = *before;
       if (const auto& known = world_.subnet_state(name_).in_force; known && known->cidrs == old.cidrs) old = *known;
-      world_.configure_allocator(
-          name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(world_, subnet_.effective_vpc(), name_)});
+      world_.configure_allocator(name_, {name_, old.cidrs, old.gateways, old.excludes, router_mac(world_, vpc, name_)});
       world::SubnetState state = world_.subnet_state(name_);  // rows beside the range stay as they are
       state.ready = true;
       state.unready.clear();
@@ -247,8 +314,9 @@ class SubnetReconciler {
   Plan retire() {
     not_ready("it is being deleted");
     if (in_use()) {
-      write_status({false, true, "Terminating",
-                    fmt::format("Subnet {}: deleted as soon as its {} are released", name_, holders())});
+      write_status(
+          {false, true, "Terminating",
+           fmt::format("Subnet {}: deleted as soon as its {} are released", name_, holders_of(world_, name_))});
       return std::move(plan_);
     }
     if (world_.switches().contains(name_)) {
@@ -263,26 +331,7 @@ class SubnetReconciler {
   [[nodiscard]] bool in_use() const {
     if (!world_.safeguards().finalizer_by_owners)
       return api::int_at(subnet_.status, {"v4usingIPs"}) + api::int_at(subnet_.status, {"v6usingIPs"}) > 0;
-    const ipam::Allocator* allocator = world_.allocator(name_);
-    std::size_t idle = 0;  // IP objects that people made stay, and wait for a Subnet of that name
-    for (const std::string& ip : world_.ips_in(name_)) {
-      if (!world_.ips().find(ip)->is_idle()) return true;
-      if (allocator != nullptr && allocator->holds(ip)) ++idle;
-    }
-    if (allocator != nullptr && allocator->lease_count() > idle) return true;
-    // A new leader has no allocator for it, and an IP object may be gone for a moment under a pod that runs.
-    return std::ranges::any_of(world_.ports(), [&](const auto& entry) {
-      const auto key = key_of(entry.second);
-      return entry.second.switch_name == name_ && key && key->kind == world::KeyKind::pod;
-    });
-  }
-
-  [[nodiscard]] std::string holders() const {
-    const std::size_t count = world_.ips_in(name_).size();
-    if (count == 0 && !world_.vips_in(name_).empty())
-      return fmt::format("{} Vips (first: {})", world_.vips_in(name_).size(), *world_.vips_in(name_).begin());
-    return count == 0 ? std::string("reservations")
-                      : fmt::format("{} IP objects (first: {})", count, *world_.ips_in(name_).begin());
+    return is_in_use(world_, name_);
   }
 
   void write_status(const SubnetVerdict& verdict) {
@@ -299,18 +348,13 @@ class SubnetReconciler {
   Plan plan_;
 };
 
-// The object is gone: so is what OVN holds of it, and its allocator once the last lease is back.
+// The object is gone: so is what OVN holds of it, and its allocator, once the last lease is back.
 Plan forget(world::World& world, const std::string& name) {
   Plan plan;
   world.note_switch_under_way(name, {});
+  if (is_in_use(world, name)) return plan;
   if (world.switches().contains(name)) plan.ovn.emplace_back(world::RemoveSwitch{name});
-  const ipam::Allocator* allocator = world.allocator(name);
-  std::size_t idle = 0;
-  for (const std::string& ip : world.ips_in(name)) {
-    if (!world.ips().find(ip)->is_idle()) return plan;
-    if (allocator != nullptr && allocator->holds(ip)) ++idle;
-  }
-  if (allocator != nullptr && allocator->lease_count() == idle) world.drop_allocator(name);
+  world.drop_allocator(name);
   return plan;
 }
 

@@ -56,14 +56,14 @@ world::LogicalSwitch wanted_switch(const world::World& world, const api::Subnet&
   return out;
 }
 
-bool is_distributed(const api::Subnet& subnet) {
-  return subnet.vlan.empty() && subnet.is_ovn() && subnet.effective_vpc() == api::kDefaultVpc &&
-         subnet.meta.name != api::kJoinSubnet && subnet.gateway_type != "centralized";
+bool is_distributed(const api::Subnet& subnet, const std::string& vpc) {
+  return subnet.vlan.empty() && subnet.is_ovn() && vpc == api::kDefaultVpc && subnet.meta.name != api::kJoinSubnet &&
+         subnet.gateway_type != "centralized";
 }
 
-bool is_centralized(const api::Subnet& subnet) {
-  return subnet.vlan.empty() && subnet.is_ovn() && subnet.effective_vpc() == api::kDefaultVpc &&
-         subnet.meta.name != api::kJoinSubnet && subnet.gateway_type == "centralized";
+bool is_centralized(const api::Subnet& subnet, const std::string& vpc) {
+  return subnet.vlan.empty() && subnet.is_ovn() && vpc == api::kDefaultVpc && subnet.meta.name != api::kJoinSubnet &&
+         subnet.gateway_type == "centralized";
 }
 
 std::vector<net::Address> join_addresses(const world::World& world, const std::string& node) {

@@ -21,9 +21,9 @@ namespace berth::reconcile {
                                                  const std::vector<ProgrammedRange>& retiring);
 
 // Whether traffic that leaves the Vpc takes the gateway of each pod's node: gatewayType, for overlay in the default
-// Vpc.
-[[nodiscard]] bool is_distributed(const api::Subnet& subnet);
-[[nodiscard]] bool is_centralized(const api::Subnet& subnet);
+// Vpc. vpc: the one that it is in.
+[[nodiscard]] bool is_distributed(const api::Subnet& subnet, const std::string& vpc);
+[[nodiscard]] bool is_centralized(const api::Subnet& subnet, const std::string& vpc);
 
 // The node whose gateway a centralized subnet uses: the one that it uses already (status.activateGateway) while that is
 // ready and named, else the first such. `problem`: why there is none, for people.

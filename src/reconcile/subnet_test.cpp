@@ -126,6 +126,47 @@ TEST_F(SubnetTest, AMovedGatewayAnswersOnThereAsLongAsPodsUseIt) {
   EXPECT_EQ(networks(), "10.66.0.254/24 ");
 }
 
+TEST_F(SubnetTest, ASubnetRemovedByForceLeavesItsPodsTheirPortsAndTheirRange) {
+  run("a");
+  const world::LogicalPort port = cluster.world.ports().at("a.shop");
+  cluster.edit(Kind::subnet, "", "web", {{"metadata", {{"finalizers", api::JsonArray{}}}}});
+  cluster.remove(Kind::subnet, "", "web");
+  cluster.settle();
+  ASSERT_TRUE(cluster.world.switches().contains("web"));
+  EXPECT_EQ(cluster.world.ports().at("a.shop").addresses, port.addresses);
+  EXPECT_NE(cluster.find(Kind::ip, "", "a.shop"), nullptr);
+  cluster.subnet("other", {{"cidrBlock", "10.66.0.0/25"}});
+  cluster.settle();
+  EXPECT_NE(cluster.condition(Kind::subnet, "", "other", "Ready")
+                .find("overlaps Subnet web (10.66.0.0/24), which was removed under its pods"),
+            std::string::npos)
+      << cluster.condition(Kind::subnet, "", "other", "Ready");
+
+  cluster.subnet("web", {{"cidrBlock", "10.77.0.0/24"}, {"namespaces", {"shop"}}});
+  cluster.settle();
+  cluster.pass(seconds(2));
+  cluster.settle();
+  EXPECT_EQ(networks(), "10.66.0.1/24 10.77.0.1/24 ");
+  EXPECT_EQ(cluster.address("shop", "a"), "10.66.0.2");
+  pod("b");
+  EXPECT_EQ(cluster.address("shop", "b"), "10.77.0.2");
+  cluster.remove(Kind::pod, "shop", "a");
+  cluster.settle();
+  EXPECT_EQ(networks(), "10.77.0.1/24 ");
+  EXPECT_TRUE(cluster.condition(Kind::subnet, "", "other", "Ready").starts_with("True "));
+}
+
+TEST_F(SubnetTest, ASubnetRemovedByForceGoesFromOvnWithItsLastPod) {
+  run("a");
+  cluster.edit(Kind::subnet, "", "web", {{"metadata", {{"finalizers", api::JsonArray{}}}}});
+  cluster.remove(Kind::subnet, "", "web");
+  cluster.settle();
+  cluster.remove(Kind::pod, "shop", "a");
+  cluster.settle();
+  EXPECT_FALSE(cluster.world.switches().contains("web"));
+  EXPECT_EQ(cluster.world.allocator("web"), nullptr);
+}
+
 TEST_F(SubnetTest, ASubnetMayNotLieInTheRangeOfServices) {
   cluster.subnet("svc", {{"cidrBlock", "10.96.4.0/24"}});
   cluster.settle();

@@ -52,6 +52,98 @@ TEST_F(VpcTest, ASubnetHasItsPolicyAndItsRoute) {
   EXPECT_EQ(status.at("enableExternal"), false);
 }
 
+TEST_F(VpcTest, ASubnetWithAddressesInUseStaysInItsVpc) {
+  vpc({}, "red");
+  cluster.pod("shop", "a");
+  rest();
+  cluster.edit(Kind::subnet, "", "web", {{"spec", {{"vpc", "red"}}}});
+  rest();
+  EXPECT_EQ(subnet("web"),
+            "False ValidateLogicalSwitchFailed: Subnet web: spec.vpc \"red\": it is in Vpc blue, where 1 IP objects "
+            "(first: a.shop) hold addresses of it; delete those, or set spec.vpc back to \"blue\" (10.66.0.0/24 stays "
+            "in force)");
+  EXPECT_EQ(cluster.world.switches().at("web").router, "blue");
+  EXPECT_EQ(router().policies.size(), 1U);
+  EXPECT_EQ(cluster.world.routers().at("red").policies.size(), 0U);
+  EXPECT_EQ(cluster.find(Kind::vpc, "", "blue")->at("status").get_object().at("subnets"), (JsonArray{"web"}));
+  cluster.pod("shop", "b");
+  rest();
+  EXPECT_EQ(cluster.address("shop", "b"), "10.66.0.3") << "what is in force goes on serving";
+  EXPECT_EQ(cluster.text(Kind::pod, "shop", "b", {"metadata", "annotations", "ovn.kubernetes.io/logical_router"}),
+            "blue");
+
+  cluster.remove(Kind::pod, "shop", "a");
+  cluster.remove(Kind::pod, "shop", "b");
+  rest();
+  EXPECT_TRUE(subnet("web").starts_with("True ")) << subnet("web");
+  EXPECT_EQ(cluster.world.switches().at("web").router, "red");
+  EXPECT_EQ(router().policies.size(), 0U);
+  EXPECT_EQ(router().routes.size(), 0U);
+  EXPECT_EQ(cluster.world.routers().at("red").policies.size(), 1U);
+  EXPECT_EQ(cluster.find(Kind::vpc, "", "red")->at("status").get_object().at("subnets"), (JsonArray{"web"}));
+  cluster.pod("shop", "c");
+  rest();
+  EXPECT_EQ(cluster.text(Kind::pod, "shop", "c", {"metadata", "annotations", "ovn.kubernetes.io/logical_router"}),
+            "red");
+}
+
+TEST_F(VpcTest, ASubnetOfTheDefaultVpcThatMayNotMoveKeepsTheGatewaysOfItsPods) {
+  cluster.ns("here");
+  cluster.subnet("near", {{"cidrBlock", "10.70.0.0/24"}, {"namespaces", JsonArray{"here"}}});
+  cluster.pod("here", "a");
+  rest();
+  const auto groups = cluster.world.ports().at("a.here").groups;
+  EXPECT_EQ(groups.size(), 1U);
+  cluster.edit(Kind::subnet, "", "near", {{"spec", {{"vpc", "blue"}}}});
+  rest();
+  EXPECT_TRUE(subnet("near").starts_with("False ")) << subnet("near");
+  EXPECT_EQ(cluster.world.ports().at("a.here").groups, groups);
+}
+
+TEST_F(VpcTest, ASubnetMayNotMoveOntoTheRangeOfAnother) {
+  vpc({}, "red");
+  cluster.subnet("there", {{"vpc", "red"}, {"cidrBlock", "10.66.0.0/24"}});
+  rest();
+  EXPECT_TRUE(subnet("there").starts_with("True ")) << subnet("there");
+  cluster.edit(Kind::subnet, "", "web", {{"spec", {{"vpc", "red"}}}});
+  rest();
+  EXPECT_NE(subnet("web").find("overlaps Subnet there (10.66.0.0/24) in Vpc red"), std::string::npos) << subnet("web");
+  EXPECT_EQ(cluster.world.switches().at("web").router, "blue");
+  cluster.pod("shop", "a");
+  rest();
+  EXPECT_EQ(cluster.address("shop", "a"), "10.66.0.2");
+
+  // Who still holds its range in the old Vpc keeps others out there, and nobody in the new one.
+  cluster.subnet("late", {{"vpc", "blue"}, {"cidrBlock", "10.66.0.0/25"}});
+  cluster.remove(Kind::subnet, "", "there");
+  rest();
+  EXPECT_NE(subnet("late").find("overlaps Subnet web"), std::string::npos) << subnet("late");
+  cluster.subnet("later", {{"vpc", "red"}, {"cidrBlock", "10.66.0.0/25"}});
+  rest();
+  EXPECT_TRUE(subnet("later").starts_with("True ")) << subnet("later");
+  cluster.remove(Kind::pod, "shop", "a");
+  rest();
+  EXPECT_NE(subnet("web").find("overlaps Subnet later"), std::string::npos) << subnet("web");
+  cluster.remove(Kind::subnet, "", "later");
+  rest();
+  EXPECT_EQ(cluster.world.switches().at("web").router, "red");
+  EXPECT_TRUE(subnet("late").starts_with("True ")) << subnet("late");
+}
+
+TEST_F(VpcTest, ASubnetWhoseNewVpcIsMissingStaysWhereItIs) {
+  cluster.edit(Kind::subnet, "", "web", {{"spec", {{"vpc", "red"}}}});
+  rest();
+  EXPECT_TRUE(subnet("web").starts_with("False VpcNotReady")) << subnet("web");
+  cluster.pod("shop", "a");
+  rest();
+  EXPECT_EQ(cluster.address("shop", "a"), "10.66.0.2");
+  cluster.remove(Kind::pod, "shop", "a");
+  rest();
+  vpc({}, "red");
+  EXPECT_TRUE(subnet("web").starts_with("True ")) << subnet("web");
+  EXPECT_EQ(cluster.world.switches().at("web").router, "red");
+}
+
 TEST_F(VpcTest, RoutesAndPoliciesOfTheSpecAreAddedAndRemoved) {
   vpc({{"staticRoutes",
         JsonArray{

@@ -230,9 +230,15 @@ const std::set<std::string>& World::parents_of_vip(const std::string& switch_nam
 std::vector<const api::Subnet*> World::subnets_of_vpc(const std::string& vpc) const {
   std::vector<const api::Subnet*> out;
   for (const auto& [name, s] : subnets_.all()) {
-    if (s.is_ovn() && s.effective_vpc() == vpc) out.push_back(&s);
+    if (s.is_ovn() && vpc_in_force(s) == vpc) out.push_back(&s);
   }
   return out;
+}
+
+std::string World::vpc_in_force(const api::Subnet& subnet) const {
+  const auto it = switches_.find(subnet.meta.name);
+  const bool joined = it != switches_.end() && !it->second.router.empty();
+  return joined && subnet.is_ovn() ? it->second.router : subnet.effective_vpc();
 }
 
 bool World::is_proven_gone(const std::string& pod_key, const std::string& pod_uid) const {

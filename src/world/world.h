@@ -111,6 +111,9 @@ class World final : public binding::Knowledge {
   [[nodiscard]] std::vector<std::string> claimant_names(
       const std::string& ns) const;  // any provider, by age, then name
   [[nodiscard]] const std::set<std::string>& claimed_by(const std::string& subnet) const;  // existing namespaces
+  // The Vpc that a Subnet is in: the one whose router OVN joins it with, until an edit of spec.vpc is in force.
+  [[nodiscard]] std::string vpc_in_force(const api::Subnet& subnet) const;
+  // Those that are in it.
   [[nodiscard]] std::vector<const api::Subnet*> subnets_of_vpc(const std::string& vpc) const;
 
   // Proof that a pod of this UID is gone: its deletion was seen, or a GET said so.

@@ -142,7 +142,10 @@ void World::on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after)
   const api::Vpc& vpc = after != nullptr ? *after : *before;
   mark_dirty({KeyKind::vpc, vpc.meta.name});
   wake({WaitKey::Kind::vpc, vpc.meta.name});
-  for (const api::Subnet* s : subnets_of_vpc(vpc.meta.name)) mark_dirty({KeyKind::subnet, s->meta.name});
+  for (const auto& [name, s] : subnets_.all()) {
+    if (s.is_ovn() && (s.effective_vpc() == vpc.meta.name || vpc_in_force(s) == vpc.meta.name))
+      mark_dirty({KeyKind::subnet, name});
+  }
   if (!before || after == nullptr) {
     for (const auto& [name, other] : vpcs_.all()) {
       const bool linked =
@@ -170,7 +173,9 @@ void World::on_subnet(const std::optional<api::Subnet>& before, const api::Subne
   const std::string& name = s.meta.name;
   mark_dirty({KeyKind::subnet, name});
   for (const api::Subnet* version : {before ? &*before : nullptr, after}) {
-    if (version != nullptr && version->is_ovn()) mark_dirty({KeyKind::vpc, version->effective_vpc()});
+    if (version == nullptr || !version->is_ovn()) continue;
+    mark_dirty({KeyKind::vpc, version->effective_vpc()});
+    mark_dirty({KeyKind::vpc, vpc_in_force(*version)});
   }
   update_claims(name, after);
   const bool gone_or_going = after == nullptr || (after->meta.deleting && !(before && before->meta.deleting));
@@ -234,7 +239,7 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
   wake({WaitKey::Kind::subnet, name});
   if (const api::Subnet* s = subnets_.find(name)) {
     wake({WaitKey::Kind::subnet, "provider:" + s->effective_provider()});
-    mark_dirty({KeyKind::vpc, s->effective_vpc()});
+    mark_dirty({KeyKind::vpc, vpc_in_force(*s)});
   }
   if (ports_changed && !usable_changed) {
     for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
@@ -272,18 +277,22 @@ void World::observe_router(const std::string& name, std::optional<LogicalRouter>
   }
   mark_dirty({KeyKind::vpc, name});
   if (!appeared_or_went) return;
-  for (const api::Subnet* s : subnets_of_vpc(name)) mark_dirty({KeyKind::subnet, s->meta.name});
+  for (const auto& [subnet, s] : subnets_.all()) {
+    if (s.is_ovn() && (s.effective_vpc() == name || vpc_in_force(s) == name)) mark_dirty({KeyKind::subnet, subnet});
+  }
 }
 
 void World::observe_switch(const std::string& name, std::optional<LogicalSwitch> logical_switch) {
   bool range_freed = false;
   if (const auto it = switches_.find(name); it != switches_.end()) {
     mark_dirty({KeyKind::vpc, it->second.router});
-    range_freed = !logical_switch || std::ranges::any_of(it->second.networks, [&](const std::string& network) {
-      return std::ranges::find(logical_switch->networks, network) == logical_switch->networks.end();
-    });
+    range_freed = !logical_switch || logical_switch->router != it->second.router ||
+                  std::ranges::any_of(it->second.networks, [&](const std::string& network) {
+                    return std::ranges::find(logical_switch->networks, network) == logical_switch->networks.end();
+                  });
   }
   if (logical_switch) {
+    mark_dirty({KeyKind::vpc, logical_switch->router});
     switches_[name] = std::move(*logical_switch);
   } else {
     switches_.erase(name);
@@ -293,7 +302,9 @@ void World::observe_switch(const std::string& name, std::optional<LogicalSwitch>
   // For those that lost against it, with their first range or with an edit.
   for (const auto& [other, object] : subnets_.all()) {
     const SubnetState& state = subnet_state(other);
-    const bool satisfied = state.ready && state.in_force && object.cidr_block == api::to_string(state.in_force->cidrs);
+    const bool satisfied = state.ready && state.in_force &&
+                           object.cidr_block == api::to_string(state.in_force->cidrs) &&
+                           vpc_in_force(object) == object.effective_vpc();
     if (!satisfied) mark_dirty({KeyKind::subnet, other});
   }
 }
