@@ -199,9 +199,12 @@ Observer::Problem Observer::event(const json::object& expectation, const std::st
   if (!events) return events.error().message;
   const json::object expected = without(expectation, {"event", "no-event"});
   std::string seen;
+  const bool many = name->name.ends_with('*');
+  const std::string beginning = name->name.substr(0, name->name.size() - (many ? 1 : 0));
   for (const json::object& event : *events) {
+    const std::string about = api::string_at(event, {"involvedObject", "name"});
     if (api::string_at(event, {"involvedObject", "kind"}) != name->kind ||
-        api::string_at(event, {"involvedObject", "name"}) != name->name)
+        (many ? !about.starts_with(beginning) : about != beginning))
       continue;
     const json::value is(event);
     if (!mismatch(expected, &is))

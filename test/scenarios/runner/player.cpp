@@ -102,7 +102,18 @@ class Player {
                                 substitute(scenario_.claim, variables_));
   }
 
+  // Once, or as many times as it says, with <n> counting from 1.
   void step(const json::object& raw) {
+    const std::int64_t times = api::int_at(raw, {"times"}, 0);
+    if (times == 0) return step_once(raw);
+    for (std::int64_t n = 1; n <= times && outcome_.kind == Outcome::Kind::passed; ++n) {
+      variables_["n"] = std::to_string(n);
+      step_once(raw);
+    }
+    variables_.erase("n");
+  }
+
+  void step_once(const json::object& raw) {
     std::vector<std::string> unknown;
     const json::value replaced = substitute(json::value(raw), variables_, &unknown);
     if (!unknown.empty()) return broken(fmt::format("<{}> is not known (yet)", unknown.front()));

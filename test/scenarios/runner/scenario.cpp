@@ -92,6 +92,10 @@ class Reader {
       if (key == "within") continue;
       if (key == "for" && object->contains("stays")) continue;
       if (key == "message" && object->contains("rejected")) continue;
+      if (key == "times" && (object->contains("apply") || object->contains("delete"))) {
+        if (!entry.value().is_int64() || entry.value().get_int64() < 1) return "times: needs a number";
+        continue;
+      }
       if (!verbs().contains(key)) return fmt::format("unknown verb {}", key);
       if (!verb.empty()) return fmt::format("{} and {}: a step has one verb", verb, key);
       verb = key;

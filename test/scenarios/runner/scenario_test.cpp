@@ -43,6 +43,8 @@ TEST(ScenarioFile, MistakesAreNamed) {
   EXPECT_THAT(problem("claim:", "clam:"), HasSubstr("one"));
   EXPECT_THAT(problem("- apply:", "- aply:"), HasSubstr("step 1: unknown verb aply"));
   EXPECT_THAT(problem("within: 5s", "patch: {}"), HasSubstr("a step has one verb"));
+  EXPECT_THAT(problem("- see:", "- apply: {}\n  times: x\n- see:"), HasSubstr("times: needs a number"));
+  EXPECT_THAT(problem("- see:", "- patch: {}\n  times: 2\n- see:"), HasSubstr("unknown verb times"));
   EXPECT_THAT(problem("- object:", "- objekt:"), HasSubstr("unknown expectation"));
   EXPECT_THAT(problem("annotations:", "anotations:"), HasSubstr("object: unknown key anotations"));
   EXPECT_THAT(problem("{a: b}", "{a: {$contain: b}}"), HasSubstr("$contain"));
