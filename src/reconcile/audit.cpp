@@ -39,7 +39,8 @@ std::optional<std::string> audit(const world::World& world, const std::string& p
   const auto rule = binding::rule_from(ip->rule);
   if (!rule || !binding::is_fallback(*rule)) return std::nullopt;
   for (const binding::SubnetView& claimant : world.claimants(ip->pod_ns)) {
-    if (claimant.name() != ip->subnet && claimant.object->meta.created + kClockGrain < pod->meta.created) {
+    const auto since = world.claimed_since(ip->pod_ns, claimant.name());
+    if (claimant.name() != ip->subnet && since && *since + kClockGrain < pod->meta.created) {
       return wrong(fmt::format("bound by rule {} although Subnet {} claimed the namespace before the pod was created",
                                ip->rule, claimant.name()));
     }

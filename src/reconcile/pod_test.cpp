@@ -157,5 +157,38 @@ TEST(AuditorTest, CountsWhatMissingConfirmationsLetThrough) {
   }
 }
 
+TEST(AuditorTest, AClaimThatCameAfterThePodIsNoReproach) {
+  TestCluster cluster;
+  cluster.ns("shop");
+  cluster.subnet("web", {{"cidrBlock", "10.66.0.0/24"}, {"namespaces", api::JsonArray{}}});
+  cluster.settle();
+  cluster.pass(seconds(10));
+  cluster.pod("shop", "early");
+  cluster.settle();
+  ASSERT_EQ(cluster.text(Kind::ip, "", "early.shop", {"spec", "subnet"}), "ovn-default");
+  cluster.edit(Kind::ip, "", "early.shop", {{"spec", {{"containerID", "sandbox"}}}});
+  cluster.edit(Kind::subnet, "", "web", {{"spec", {{"namespaces", api::JsonArray{"shop"}}}}});
+  cluster.settle();
+  EXPECT_EQ(audit(cluster.world, "early.shop"), std::nullopt);
+
+  // The same record for a pod that came long after the claim.
+  cluster.pass(seconds(10));
+  cluster.remove(Kind::pod, "shop", "early");
+  cluster.settle();
+  cluster.pod("shop", "late");
+  cluster.settle();
+  ASSERT_EQ(cluster.text(Kind::ip, "", "late.shop", {"spec", "subnet"}), "web");
+  const auto other = cluster.objects.at({Kind::subnet, "", "ovn-default"});
+  cluster.edit(
+      Kind::ip, "", "late.shop",
+      {{"metadata",
+        {{"annotations", {{"berth.io/rule", "default"}, {"berth.io/subnet-uid", other.at("metadata").at("uid")}}}}},
+       {"spec", {{"containerID", "sandbox"}, {"subnet", "ovn-default"}, {"v4IpAddress", "10.16.0.9"}}}});
+  const auto finding = audit(cluster.world, "late.shop");
+  ASSERT_TRUE(finding);
+  EXPECT_NE(finding->find("Subnet web claimed the namespace before the pod was created"), std::string::npos)
+      << *finding;
+}
+
 }  // namespace
 }  // namespace berth::reconcile

@@ -105,12 +105,7 @@ class VipReconciler {
   // A port that took the address over because its pod names the Vip.
   [[nodiscard]] bool is_user(const std::string& port) const {
     const api::Ip* ip = world_.ips().find(port);
-    const std::string ns = ip == nullptr ? std::string() : ip->pod_ns;
-    for (const std::string& key : world_.pods_in(ns)) {
-      const api::Pod* pod = world_.pods().find(key);
-      if (pod->meta.name == ip->pod_name) return names_me(*pod, api::suffix::kVip);
-    }
-    return ip != nullptr;  // kept for a StatefulSet's or a reserved pod to come
+    return ip != nullptr && world_.may_use_vip(*ip, name_);
   }
 
   [[nodiscard]] bool names_me(const api::Pod& pod, std::string_view suffix) const {

@@ -177,6 +177,28 @@ TEST_F(VipTest, ItKeepsItsAddressForTheNextLeaderWhetherUsedOrNot) {
   EXPECT_EQ(*next.allocator("web")->holder_of(*net::Address::parse("10.66.0.7")), "Vip/used");
 }
 
+TEST_F(VipTest, AtTheStartItComesBeforePodsThatHaveItsAddressByMistakeAndDoNotRun) {
+  vip("v", {{"v4ip", "10.66.0.7"}});
+  EXPECT_EQ(pod("p"), "10.66.0.2");
+  EXPECT_EQ(pod("q"), "10.66.0.3");
+  const auto start = [&](const char* container) {
+    world::World next(TestCluster::settings({}));
+    for (const auto& [key, object] : cluster.objects) {
+      api::JsonObject copy = object;
+      if (api::string_at(copy, {"metadata", "name"}) == "p.shop") {  // a write of an older leader that came late
+        auto& spec = copy["spec"].as_object();
+        spec["v4IpAddress"] = spec["ipAddress"] = "10.66.0.7";
+        spec["containerID"] = container;
+      }
+      next.upsert(std::get<0>(key), copy);
+    }
+    next.configure_allocator("web", cluster.world.allocator("web")->config());
+    return std::string(*next.allocator("web")->holder_of(*net::Address::parse("10.66.0.7")));
+  };
+  EXPECT_EQ(start(""), "Vip/v");
+  EXPECT_EQ(start("c1"), "p.shop") << "who is wired keeps what it has";
+}
+
 TEST_F(VipTest, DeletedUnderAPodTheAddressIsThePodsUntilItGoes) {
   vip("v", {{"v4ip", "10.66.0.7"}});
   EXPECT_EQ(pod("p", {{kVip, "v"}}), "10.66.0.7");

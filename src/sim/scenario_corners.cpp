@@ -22,6 +22,7 @@ class Corners {
     if (below(3) == 0) vip_of_a_full_subnet();
     if (below(2) == 0) age_against_name();
     if (below(3) == 0) subnet_deleted_under_newcomers();
+    if (below(3) == 0) vpc_that_changes();
   }
 
  private:
@@ -134,6 +135,43 @@ class Corners {
     subnet(milliseconds(1), "under", "10.79.0.0/24", {"under"});
     pods(4, "under", "p", middle(), milliseconds(1200));
     remove(middle() + within(milliseconds(1500)), "kubeovn.io", "subnets", "", "under");
+  }
+
+  // A Vpc with a default subnet takes a second namespace in, changes its routes, and is deleted and made again while
+  // its Subnet is still there.
+  void vpc_that_changes() {
+    tenant("vpc-a");
+    tenant("vpc-b");
+    const auto vpc = [](array namespaces, const char* next_hop) {
+      return object{{"apiVersion", "kubeovn.io/v1"},
+                    {"kind", "Vpc"},
+                    {"metadata", {{"name", "corner"}}},
+                    {"spec",
+                     {{"namespaces", std::move(namespaces)},
+                      {"defaultSubnet", "corner"},
+                      {"staticRoutes", array{object{{"cidr", "10.99.0.0/24"}, {"nextHopIP", next_hop}}}}}}};
+    };
+    create(within(milliseconds(3000)), "kubeovn.io", "vpcs", "", vpc({"vpc-a"}, "10.80.0.9"));
+    const Duration subnet_at = within(milliseconds(3000));
+    create(subnet_at, "kubeovn.io", "subnets", "",
+           {{"apiVersion", "kubeovn.io/v1"},
+            {"kind", "Subnet"},
+            {"metadata", {{"name", "corner"}}},
+            {"spec", {{"cidrBlock", "10.80.0.0/24"}, {"vpc", "corner"}}}});
+    pods(2, "vpc-a", "early", milliseconds(10), milliseconds(4000));
+    const value edit{{"spec",
+                      {{"namespaces", array{"vpc-a", "vpc-b"}},
+                       {"staticRoutes", array{object{{"cidr", "10.99.0.0/24"}, {"nextHopIP", "10.80.0.8"}}}}}}};
+    step(middle(), "patch vpcs corner " + boost::json::serialize(edit), [=](ApiStore& store) {
+      (void)store.patch(*store.types().find("kubeovn.io", "v1", "vpcs"), "", "corner", PatchType::merge, edit);
+    });
+    pods(2, "vpc-b", "late", middle() - milliseconds(300), milliseconds(1500));
+    if (below(2) == 0) return;
+    const Duration gone = middle() + milliseconds(2500);
+    remove(gone, "kubeovn.io", "vpcs", "", "corner");
+    if (below(2) == 0) remove(gone + within(milliseconds(500)), "kubeovn.io", "subnets", "", "corner");
+    for (int i = 1; i <= 4; ++i)
+      create(gone + milliseconds(700 * i * i), "kubeovn.io", "vpcs", "", vpc({"vpc-a", "vpc-b"}, "10.80.0.7"));
   }
 
   Random& random_;

@@ -19,14 +19,11 @@ std::vector<T> parse_all(const api::JsonArray& items) {
   return out;
 }
 
-const std::set<std::string>& none() {
-  static const std::set<std::string> empty;
-  return empty;
-}
-
-const std::set<std::string>& at(const std::map<std::string, std::set<std::string>>& map, const std::string& key) {
+template <typename Container>
+const Container& at(const std::map<std::string, Container>& map, const std::string& key) {
+  static const Container none;
   const auto it = map.find(key);
-  return it == map.end() ? none() : it->second;
+  return it == map.end() ? none : it->second;
 }
 
 template <typename T>
@@ -206,7 +203,7 @@ const std::set<std::string>& World::pods_in(const std::string& ns) const { retur
 
 std::vector<std::string> World::claimant_names(const std::string& ns) const {
   std::vector<const api::Subnet*> found;
-  for (const std::string& name : at(claims_, ns)) {
+  for (const auto& [name, since] : at(claims_, ns)) {
     if (const api::Subnet* s = subnets_.find(name)) found.push_back(s);
   }
   if (settings_.safeguards.order_by_age) std::ranges::sort(found, by_age<api::Subnet>);
@@ -429,7 +426,7 @@ std::optional<binding::SubnetView> World::subnet(const std::string& name) const 
 
 std::vector<binding::SubnetView> World::claimants(const std::string& ns) const {
   std::vector<const api::Subnet*> found;
-  for (const std::string& name : at(claims_, ns)) {
+  for (const auto& [name, since] : at(claims_, ns)) {
     const api::Subnet* s = subnets_.find(name);
     if (s != nullptr && s->effective_provider() == api::kDefaultProvider) found.push_back(s);
   }
@@ -496,7 +493,17 @@ TimePoint World::settled_at(const std::string& ns) const {
 bool World::is_fresh_for(const api::Pod& pod) const {
   const auto seen = pod_seen_.find(pod.meta.uid);
   const auto read = read_begun_.find(pod.meta.ns);
-  return seen != pod_seen_.end() && read != read_begun_.end() && read->second > seen->second;
+  if (seen == pod_seen_.end() || read == read_begun_.end()) return false;
+  // A claim often changes hands: the one that follows may be known to the API already, but not here.
+  const auto times = namespace_times_.find(pod.meta.ns);
+  const std::uint64_t lost = times == namespace_times_.end() ? 0 : times->second.lost_sequence;
+  return read->second > std::max(seen->second, lost);
+}
+
+std::optional<WallTime> World::claimed_since(const std::string& ns, const std::string& subnet) const {
+  const auto& of_ns = at(claims_, ns);
+  const auto it = of_ns.find(subnet);
+  return it == of_ns.end() ? std::nullopt : std::optional(it->second);
 }
 
 }  // namespace berth::world

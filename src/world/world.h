@@ -108,6 +108,9 @@ class World final : public binding::Knowledge {
   [[nodiscard]] std::set<std::string> ports_of(const Key& key) const;
   [[nodiscard]] const std::set<std::string>& ips_in(const std::string& subnet) const;
   [[nodiscard]] const std::set<std::string>& pods_in(const std::string& ns) const;
+  // Since when a Subnet claims a namespace, as far as is known for certain: if the claim came later than the Subnet,
+  // when its news arrived. None if it does not.
+  [[nodiscard]] std::optional<WallTime> claimed_since(const std::string& ns, const std::string& subnet) const;
   [[nodiscard]] std::vector<std::string> claimant_names(
       const std::string& ns) const;  // any provider, by age, then name
   [[nodiscard]] const std::set<std::string>& claimed_by(const std::string& subnet) const;  // existing namespaces
@@ -166,6 +169,8 @@ class World final : public binding::Knowledge {
   [[nodiscard]] const std::set<std::string>& vips_in(const std::string& subnet) const;
   // A Vip holds, under vip_lease(), those of its addresses that nobody else holds: all of them, unless a pod uses it.
   void hold_vip(const api::Vip& vip);
+  // Whether this IP object may have the Vip's address: its pod names the Vip, or it is kept for one to come.
+  [[nodiscard]] bool may_use_vip(const api::Ip& ip, const std::string& vip) const;
   // Gives them to the port of a pod that names the Vip; they return to the Vip, and to nobody else, on release().
   bool hand_over_vip(const api::Vip& vip, const std::string& port, const ipam::Lease& lease);
   // Subnets in which this port name holds a lease.
@@ -263,6 +268,8 @@ class World final : public binding::Knowledge {
   void on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after);
   // Addresses were taken or given back: the pools that have them have other numbers now.
   void mark_pools_with(const std::string& subnet, const std::vector<net::Address>& addresses);
+  // An IP object that no node has claimed, with an address that a Vip has: a write of an older leader that came late.
+  [[nodiscard]] bool intrudes_on_vip(const api::Ip& ip) const;
   void lease_changed(const std::string& subnet, const std::optional<ipam::Lease>& before,
                      const std::vector<net::Address>& now);
   void mark_pool_of(const AddressSet& address_set);
@@ -272,8 +279,8 @@ class World final : public binding::Knowledge {
   void namespace_binding_changed(const std::string& ns);
   void index_port(const LogicalPort& port, bool there);
   void mark_gateways();
-  void update_claims(const std::string& subnet, const api::Subnet* after);
-  void set_claim(const std::string& ns, const std::string& subnet, bool claims);
+  void update_claims(const std::string& subnet, const api::Subnet* after, WallTime since);
+  void set_claim(const std::string& ns, const std::string& subnet, bool claims, WallTime since);
   [[nodiscard]] binding::SubnetView view_of(const api::Subnet& subnet) const;
   [[nodiscard]] std::vector<binding::SubnetView> views_sorted(std::vector<const api::Subnet*> subnets) const;
 
@@ -297,9 +304,9 @@ class World final : public binding::Knowledge {
   std::map<std::string, std::set<std::string>> ips_by_subnet_;
   std::map<Key, std::set<std::string>> ips_by_key_;
   std::map<Key, std::set<std::string>> ports_by_key_;
-  std::map<std::string, std::set<std::string>> claims_;      // namespace -> subnets that claim it
-  std::map<std::string, std::set<std::string>> claimed_by_;  // the other way round
-  std::map<std::string, std::set<std::string>> named_by_;    // subnet -> namespaces whose user names it
+  std::map<std::string, std::map<std::string, WallTime>> claims_;  // namespace -> subnets that claim it, since when
+  std::map<std::string, std::set<std::string>> claimed_by_;        // the other way round
+  std::map<std::string, std::set<std::string>> named_by_;          // subnet -> namespaces whose user names it
   std::map<std::string, std::map<std::string, int>> gateway_pairs_;
   std::map<std::pair<std::string, std::string>, std::set<std::string>> vip_parents_;  // (switch, address) -> ports
   std::map<std::string, std::set<std::string>> gone_;  // pod key -> UIDs proven gone, while something of theirs is left
@@ -318,6 +325,7 @@ class World final : public binding::Knowledge {
   struct NamespaceTimes {
     TimePoint first_seen{};
     std::optional<TimePoint> lost_last_claim;
+    std::uint64_t lost_sequence = 0;  // of the same, in the order of reads; 0: never
   };
   std::map<std::string, NamespaceTimes> namespace_times_;
 
@@ -340,7 +348,7 @@ class World final : public binding::Knowledge {
   std::map<std::string, std::set<std::string>> vips_by_ns_;
   WaitingIndex waiting_;
 
-  std::uint64_t sequence_ = 0;                       // orders "pod seen" against "read begun"
+  std::uint64_t sequence_ = 0;                       // orders "pod seen" and "claim lost" against "read begun"
   std::map<std::string, std::uint64_t> pod_seen_;    // pod UID -> sequence when it was first seen
   std::map<std::string, std::uint64_t> read_begun_;  // namespace -> sequence of the latest read that ended
 

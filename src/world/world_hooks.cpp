@@ -47,7 +47,7 @@ void World::on_namespace(const std::optional<api::Namespace>& before, const api:
   if (after != nullptr) set_named(*after, true);
   if (after == nullptr) {
     namespace_times_.erase(name);
-    for (const std::string& subnet : claims_[name]) {
+    for (const auto& [subnet, since] : claims_[name]) {
       claimed_by_[subnet].erase(name);
       mark_dirty({KeyKind::subnet, subnet});
     }
@@ -63,7 +63,7 @@ void World::on_namespace(const std::optional<api::Namespace>& before, const api:
   const bool relabelled = !before || before->meta.labels != after->meta.labels;
   if (relabelled) {
     for (const auto& [subnet_name, s] : subnets_.all())
-      set_claim(name, subnet_name, s.claims(name, after->meta.labels));
+      set_claim(name, subnet_name, s.claims(name, after->meta.labels), before ? wall_ : after->meta.created);
   }
   const bool word_changed = !before || binding::user_subnets(*before) != binding::user_subnets(*after) ||
                             binding::expectation_of(*before) != binding::expectation_of(*after);
@@ -177,7 +177,7 @@ void World::on_subnet(const std::optional<api::Subnet>& before, const api::Subne
     mark_dirty({KeyKind::vpc, version->effective_vpc()});
     mark_dirty({KeyKind::vpc, vpc_in_force(*version)});
   }
-  update_claims(name, after);
+  update_claims(name, after, !before && s.meta.generation <= 1 ? s.meta.created : wall_);
   const bool gone_or_going = after == nullptr || (after->meta.deleting && !(before && before->meta.deleting));
   const bool range_changed =
       gone_or_going || !before || before->cidr_block != after->cidr_block || before->vpc != after->vpc;
@@ -199,15 +199,15 @@ void World::on_subnet(const std::optional<api::Subnet>& before, const api::Subne
   }
 }
 
-void World::update_claims(const std::string& subnet, const api::Subnet* after) {
+void World::update_claims(const std::string& subnet, const api::Subnet* after, WallTime since) {
   for (const auto& [ns, object] : namespaces_.all()) {
-    set_claim(ns, subnet, after != nullptr && after->claims(ns, object.meta.labels));
+    set_claim(ns, subnet, after != nullptr && after->claims(ns, object.meta.labels), since);
   }
 }
 
-void World::set_claim(const std::string& ns, const std::string& subnet, bool claims) {
+void World::set_claim(const std::string& ns, const std::string& subnet, bool claims, WallTime since) {
   auto& of_ns = claims_[ns];
-  const bool changed = claims ? of_ns.insert(subnet).second : of_ns.erase(subnet) > 0;
+  const bool changed = claims ? of_ns.emplace(subnet, since).second : of_ns.erase(subnet) > 0;
   if (!changed) return;
   if (claims) {
     claimed_by_[subnet].insert(ns);
@@ -215,7 +215,10 @@ void World::set_claim(const std::string& ns, const std::string& subnet, bool cla
     claimed_by_[subnet].erase(ns);
   }
   mark_dirty({KeyKind::subnet, subnet});
-  if (of_ns.empty()) namespace_times_[ns].lost_last_claim = now_;
+  if (of_ns.empty()) {
+    namespace_times_[ns].lost_last_claim = now_;
+    namespace_times_[ns].lost_sequence = ++sequence_;
+  }
   namespace_binding_changed(ns);
 }
 

@@ -31,11 +31,12 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   };
   for (const std::string& name : ips_in(subnet)) {
     const api::Ip* ip = ips_.find(name);
-    if (!ip->is_request()) adopt(key_of(*ip), name, ip->pod_uid, ip->addresses, ip->mac);
+    if (!ip->is_request() && !intrudes_on_vip(*ip)) adopt(key_of(*ip), name, ip->pod_uid, ip->addresses, ip->mac);
   }
   for (const auto& [name, port] : ports_) {
     const auto key = key_of(port);
     const auto uid = port.external_ids.find("pod_uid");
+    if (const api::Ip* ip = ips_.find(name); ip != nullptr && intrudes_on_vip(*ip)) continue;
     if (port.switch_name == subnet && key && key->kind != KeyKind::vip)
       adopt(*key, name, uid == port.external_ids.end() ? std::string() : uid->second, port.addresses, port.mac);
   }

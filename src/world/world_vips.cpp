@@ -22,6 +22,26 @@ const std::set<std::string>& World::vips_in(const std::string& subnet) const {
   return it == vips_by_subnet_.end() ? none : it->second;
 }
 
+bool World::may_use_vip(const api::Ip& ip, const std::string& vip) const {
+  const api::Pod* pod = pods_.find(ip.pod_ns + "/" + ip.pod_name);
+  if (pod == nullptr) return true;
+  const auto text = pod->meta.annotation(api::annotation_key(api::kDefaultProvider, api::suffix::kVip));
+  if (!text) return false;
+  const auto names = api::split_list(*text);
+  return std::ranges::find(names, vip) != names.end();
+}
+
+bool World::intrudes_on_vip(const api::Ip& ip) const {
+  if (ip.claimed()) return false;
+  return std::ranges::any_of(vips_in(ip.subnet), [&](const std::string& name) {
+    const api::Vip* vip = vips_.find(name);
+    const bool has = vip->allocated() && std::ranges::any_of(ip.addresses, [&](const net::Address& a) {
+                       return std::ranges::find(vip->given, a) != vip->given.end();
+                     });
+    return has && !may_use_vip(ip, name);
+  });
+}
+
 void World::hold_vip(const api::Vip& vip) {
   const ipam::Allocator* a = allocator(vip.held_in());
   if (a == nullptr || !vip.allocated()) return;
