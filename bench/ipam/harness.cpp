@@ -18,6 +18,13 @@ void* take(std::size_t size) {
   given += malloc_usable_size(block) + sizeof(std::size_t);
   return block;
 }
+void* take_aligned(std::size_t size, std::align_val_t alignment) {
+  const auto boundary = static_cast<std::size_t>(alignment);
+  void* block = std::aligned_alloc(boundary, (size + boundary - 1) / boundary * boundary);
+  if (block == nullptr) std::abort();
+  given += malloc_usable_size(block) + sizeof(std::size_t);
+  return block;
+}
 void give(void* block) {
   if (block == nullptr) return;
   taken_back += malloc_usable_size(block) + sizeof(std::size_t);
@@ -25,13 +32,19 @@ void give(void* block) {
 }
 }  // namespace
 
-// The program has one thread. Aligned forms are not used by what is measured.
+// The program has one thread.
 void* operator new(std::size_t size) { return take(size); }
 void* operator new[](std::size_t size) { return take(size); }
+void* operator new(std::size_t size, std::align_val_t alignment) { return take_aligned(size, alignment); }
+void* operator new[](std::size_t size, std::align_val_t alignment) { return take_aligned(size, alignment); }
 void operator delete(void* block) noexcept { give(block); }
 void operator delete[](void* block) noexcept { give(block); }
 void operator delete(void* block, std::size_t) noexcept { give(block); }
 void operator delete[](void* block, std::size_t) noexcept { give(block); }
+void operator delete(void* block, std::align_val_t) noexcept { give(block); }
+void operator delete[](void* block, std::align_val_t) noexcept { give(block); }
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept { give(block); }
+void operator delete[](void* block, std::size_t, std::align_val_t) noexcept { give(block); }
 
 namespace berth::bench {
 

@@ -242,10 +242,8 @@ void release_among(std::size_t subnet_count, std::size_t spread) {
     std::string subnet;
     named.push_back(measure([&] {
       for (std::size_t i = 0; i < kPods; ++i) {
-        subnet.clear();
-        owner.clear();
-        fmt::format_to(std::back_inserter(subnet), FMT_COMPILE("subnet{}"), i % spread);
-        fmt::format_to(std::back_inserter(owner), FMT_COMPILE("pod{}.ns"), i);
+        write(subnet, FMT_COMPILE("subnet{}"), i % spread);
+        write(owner, FMT_COMPILE("pod{}.ns"), i);
         done += subject.registry().find(subnet)->release(owner) ? 1 : 0;
       }
     }));

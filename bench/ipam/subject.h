@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <numeric>
@@ -26,6 +27,14 @@ constexpr std::string_view kDual = "10.0.0.0/8,fd00::/104";
 [[noreturn]] inline void broken(std::string_view what) {
   fmt::print(stderr, "broken: {}\n", what);
   std::abort();
+}
+
+// The text is replaced by what the format gives, which is at most 63 letters.
+template <typename Format, typename... Args>
+void write(std::string& text, const Format& format, const Args&... args) {
+  std::array<char, 64> letters;
+  const char* end = fmt::format_to(letters.data(), format, args...);
+  text.assign(letters.data(), static_cast<std::size_t>(end - letters.data()));
 }
 
 class Subject {
@@ -85,17 +94,11 @@ class Subject {
   Random& random() { return random_; }
 
  private:
-  void name(std::size_t pod) {
-    ask_.owner.clear();
-    fmt::format_to(std::back_inserter(ask_.owner), FMT_COMPILE("pod{}.ns"), pod);
-  }
+  void name(std::size_t pod) { write(ask_.owner, FMT_COMPILE("pod{}.ns"), pod); }
   void texts(std::size_t pod, std::uint32_t address) {
-    address_.clear();
-    fmt::format_to(std::back_inserter(address_), FMT_COMPILE("10.{}.{}.{}"), (address >> 16) & 255,
-                   (address >> 8) & 255, address & 255);
-    mac_.clear();
-    fmt::format_to(std::back_inserter(mac_), FMT_COMPILE("02:00:{:02x}:{:02x}:{:02x}:{:02x}"), (pod >> 24) & 255,
-                   (pod >> 16) & 255, (pod >> 8) & 255, pod & 255);
+    write(address_, FMT_COMPILE("10.{}.{}.{}"), (address >> 16) & 255, (address >> 8) & 255, address & 255);
+    write(mac_, FMT_COMPILE("02:00:{:02x}:{:02x}:{:02x}:{:02x}"), (pod >> 24) & 255, (pod >> 16) & 255,
+          (pod >> 8) & 255, pod & 255);
   }
 
   ipam::Registry registry_;

@@ -72,6 +72,9 @@ class AddressSpace {
   // reverse.
   void take(const net::Address& a);
   void give_back(const net::Address& a);
+  [[nodiscard]] bool is_taken(const net::Address& a) const {
+    return contains(a) ? used_.contains(offset_of(a)) : !strays_.empty() && strays_.contains(a);
+  }
 
   [[nodiscard]] Counts counts() const;                       // O(1)
   [[nodiscard]] Counts counts(std::string_view pool) const;  // O(log pools); zeros if there is no such pool

@@ -81,9 +81,6 @@ Allocator& Allocator::operator=(Allocator&& other) noexcept {
   roster_ = std::move(other.roster_);
   number_ = other.number_;
   lease_count_ = other.lease_count_;
-  v4_ = std::move(other.v4_);
-  v6_ = std::move(other.v6_);
-  macs_ = std::move(other.macs_);
   return *this;
 }
 
@@ -145,7 +142,9 @@ std::optional<Usage> Allocator::pool_usage(const std::string& pool, Family famil
 tl::expected<Lease, Refusal> Allocator::acquire(const Ask& ask, Random& random) {
   // Everything is chosen before anything is taken, so that a refusal leaves no trace.
   const std::uint32_t tag = tag_of(ask.owner);
-  roster_->prefetch(tag);
+  roster_->expect_owner(tag);
+  const Mac mac_to_try = ask.mac.is_none() ? Mac::random(random) : ask.mac;
+  roster_->expect_mac(mac_to_try, number_);
   if (auto refusal = wrong_family(ask)) return tl::unexpected(std::move(*refusal));
   const Id id = roster_->find(tag, ask.owner, number_);
   Lease lease;
@@ -154,9 +153,9 @@ tl::expected<Lease, Refusal> Allocator::acquire(const Ask& ask, Random& random) 
     auto address = choose(ask, family, id);
     if (!address) return tl::unexpected(std::move(address.error()));
     slot(lease, family) = *address;
-    if (family == Family::v4) v4_.prefetch(tag_of(static_cast<std::uint32_t>(address->bits())));
+    roster_->expect_address(*address, number_);
   }
-  auto mac = choose_mac(ask, id, random);
+  auto mac = choose_mac(ask, mac_to_try, id, random);
   if (!mac) return tl::unexpected(std::move(mac.error()));
   lease.mac = *mac;
   store(tag, ask.owner, id, lease);
@@ -235,29 +234,25 @@ tl::expected<Address, Refusal> Allocator::choose_wanted(const Address& wanted, I
   return wanted;
 }
 
-tl::expected<Mac, Refusal> Allocator::choose_mac(const Ask& ask, Id holder, Random& random) const {
+tl::expected<Mac, Refusal> Allocator::choose_mac(const Ask& ask, Mac to_try, Id holder, Random& random) const {
   const Mac own = holder == kNone ? Mac() : roster_->at(holder).mac();
   if (ask.mac.is_none()) {
     if (!own.is_none() && own != config_.gateway_mac) return own;
-    Mac mac = Mac::random(random);
-    while (mac == config_.gateway_mac || mac_holder(mac, kNone) != kNone) mac = Mac::random(random);
+    Mac mac = to_try;
+    while (mac == config_.gateway_mac || roster_->find(mac, number_, kNone) != kNone) mac = Mac::random(random);
     return mac;
   }
   if (ask.mac == config_.gateway_mac) {
     return refuse(Denial::AddressConflict, "subnet {}: MAC {} is held by the subnet's gateway; ask for another MAC",
                   config_.name, ask.mac.to_string());
   }
-  const Id other = ask.mac == own ? kNone : mac_holder(ask.mac, holder);
+  const Id other = ask.mac == own ? kNone : roster_->find(ask.mac, number_, holder);
   if (other != kNone) {
     return refuse(Denial::AddressConflict,
                   "subnet {}: MAC {} is held by {}; delete that holder, or ask for another MAC", config_.name,
                   ask.mac.to_string(), roster_->at(other).owner());
   }
   return ask.mac;
-}
-
-Allocator::Id Allocator::mac_holder(const Mac& mac, Id except) const {
-  return macs_.find(tag_of(mac), [&](Id id) { return id != except && roster_->at(id).mac() == mac; });
 }
 
 std::string Allocator::exhausted(const Ask& ask, Family family) const {
@@ -301,50 +296,32 @@ tl::expected<void, Refusal> Allocator::adopt(std::string_view owner, const Lease
 std::optional<Address> Allocator::held(Id id, Family family) const {
   if (id == kNone) return std::nullopt;
   const Holder& holder = roster_->at(id);
-  if (family == Family::v4) return holder.has_v4 ? std::optional(Address(family, holder.v4)) : std::nullopt;
-  return holder.has_v6 ? std::optional(Address(family, roster_->v6(id))) : std::nullopt;
+  if (family == Family::v4) return holder.has_v4() ? std::optional(Address(family, holder.v4())) : std::nullopt;
+  return holder.has_v6() ? std::optional(Address(family, holder.v6())) : std::nullopt;
 }
 
 Lease Allocator::lease_at(Id id) const { return {held(id, Family::v4), held(id, Family::v6), roster_->at(id).mac()}; }
 
 Allocator::Id Allocator::holder_id(const Address& address) const {
-  if (address.is_v4()) {
-    const auto bits = static_cast<std::uint32_t>(address.bits());
-    return v4_.find(tag_of(bits), [](Id) { return true; });
-  }
-  return v6_.find(tag_of(address.bits()), [&](Id id) { return roster_->v6(id) == address.bits(); });
+  return space(address.family()).is_taken(address) ? roster_->find(address, number_) : kNone;
 }
 
 void Allocator::hold(Id id, const Address& address) {
-  Holder& holder = roster_->at(id);
   space(address.family()).take(address);
-  if (address.is_v4()) {
-    holder.v4 = static_cast<std::uint32_t>(address.bits());
-    holder.has_v4 = true;
-    v4_.insert(tag_of(holder.v4), id);
-  } else {
-    holder.has_v6 = true;
-    roster_->set_v6(id, address.bits());
-    v6_.insert(tag_of(address.bits()), id);
-  }
+  roster_->hold(id, address);
 }
 
 void Allocator::let_go(Id id, const Address& address) {
-  Holder& holder = roster_->at(id);
   space(address.family()).give_back(address);
-  if (address.is_v4()) {
-    holder.has_v4 = false;
-    v4_.erase(tag_of(holder.v4), id);
-  } else {
-    holder.has_v6 = false;
-    v6_.erase(tag_of(address.bits()), id);
-  }
+  roster_->let_go(id, address);
 }
 
 void Allocator::store(std::uint32_t tag, std::string_view owner, Id id, const Lease& lease) {
   if (id == kNone) {
-    id = roster_->add(tag, owner, number_);
+    id = roster_->add(tag, owner, number_, lease.v6.has_value());
     ++lease_count_;
+  } else if (lease.v6 && !roster_->at(id).has_room_for_v6()) {
+    id = roster_->replace_with_room_for_v6(tag, id);
   }
   for (const auto family : kFamilies) {
     const auto before = held(id, family);
@@ -354,12 +331,7 @@ void Allocator::store(std::uint32_t tag, std::string_view owner, Id id, const Le
     if (before) let_go(id, *before);
     if (after) hold(id, *after);
   }
-  Holder& holder = roster_->at(id);
-  if (const Mac before = holder.mac(); before != lease.mac) {
-    if (!before.is_none()) macs_.erase(tag_of(before), id);
-    if (!lease.mac.is_none()) macs_.insert(tag_of(lease.mac), id);
-    holder.set_mac(lease.mac);
-  }
+  roster_->set_mac(id, lease.mac);
 }
 
 bool Allocator::release(std::string_view owner) {
@@ -371,13 +343,11 @@ bool Allocator::release(std::string_view owner) {
 }
 
 void Allocator::release(std::uint32_t tag, Id id) {
-  const Mac mac = roster_->at(id).mac();
-  macs_.prefetch(tag_of(mac));
-  v4_.prefetch(tag_of(roster_->at(id).v4));
+  roster_->expect_mac(roster_->at(id).mac(), number_);
+  if (const auto address = held(id, Family::v4)) roster_->expect_address(*address, number_);
   for (const auto family : kFamilies) {
-    if (const auto address = held(id, family)) let_go(id, *address);
+    if (const auto address = held(id, family)) space(family).give_back(*address);
   }
-  if (!mac.is_none()) macs_.erase(tag_of(mac), id);
   roster_->remove(tag, id);
   --lease_count_;
 }
@@ -411,22 +381,17 @@ Status Allocator::check() const {
   };
   if (auto status = roster_->check(); !status) return status;
   std::array<RangeSet, 2> held_addresses;
-  std::array<std::size_t, 2> address_count{};
   std::size_t leases = 0;
-  std::size_t macs = 0;
-  for (Id id = 0; id < roster_->end(); ++id) {
-    const Holder& holder = roster_->at(id);
-    if (holder.name == nullptr || holder.subnet != number_) continue;
+  Status leases_ok;
+  roster_->for_each([&](Id id) {
+    if (roster_->at(id).subnet() != number_) return;
     ++leases;
-    if (auto status = check_lease(id); !status) return status;
-    for (const auto family : kFamilies) {
-      if (const auto address = held(id, family)) {
-        held_addresses.at(static_cast<std::size_t>(family)).add(*address);
-        ++address_count.at(static_cast<std::size_t>(family));
-      }
+    if (leases_ok) leases_ok = check_lease(id);
+    for (const auto& address : lease_at(id).addresses()) {
+      held_addresses.at(static_cast<std::size_t>(address.family())).add(address);
     }
-    macs += holder.mac().is_none() ? 0 : 1;
-  }
+  });
+  if (!leases_ok) return leases_ok;
   if (leases != lease_count_) return wrong("the roster has other leases than were counted");
   for (const auto family : kFamilies) {
     if (auto status = space(family).check(); !status) return fail(status.error().with_context(name_of(family)));
@@ -436,11 +401,6 @@ Status Allocator::check() const {
           fmt::format("leases hold {}, the {} sets say {}", held_set.to_string(), name_of(family), taken.to_string()));
     }
   }
-  if (address_count[0] != v4_.size() || address_count[1] != v6_.size()) {
-    return wrong("an address has a holder without a lease");
-  }
-  if (macs != macs_.size()) return wrong("a MAC has a holder without a lease");
-  if (!v4_.check() || !v6_.check() || !macs_.check()) return wrong("an index is out of order");
   return {};
 }
 
@@ -453,9 +413,7 @@ Status Allocator::check_lease(Id id) const {
   for (const auto& address : lease.addresses()) {
     if (holder_id(address) != id) return lost(address.to_string());
   }
-  if (lease.mac.is_none()) return {};
-  const Id found = macs_.find(tag_of(lease.mac), [&](Id other) { return other == id; });
-  return found == id ? Status{} : lost(lease.mac.to_string());
+  return {};
 }
 
 }  // namespace berth::ipam

@@ -9,10 +9,10 @@
 //   used      held by an owner, whether drawn, taken by name, or adopted
 //   reserved  network, IPv4 broadcast, IPv6 last address, gateways and excludeIps that nobody holds; never drawn
 // and every address is in exactly one of them. Ranges owned by a named pool are drawn only through that pool.
-// Every lease is in the indexes by owner, by each of its addresses and by its MAC, and these hold nothing else.
+// Every lease is found by its owner, by each of its addresses and by its MAC, and nothing else is found.
 // Cost of acquire, adopt and release: O(1), whatever the subnet's size, how full and how torn it is (address_space.h
-// says what adds a logarithm). Memory of an IPv4 lease with an owner's name of 16 letters: 32 bytes
-// of record, 16 of name, and 10 to 20 in each of the three indexes.
+// says what adds a logarithm). Memory of an IPv4 lease: 16 bytes and the owner's name, in steps of 16, and 11 to 16 in
+// each of the three indexes.
 
 #include <array>
 #include <memory>
@@ -24,7 +24,6 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "ipam/address_space.h"
-#include "ipam/flat_index.h"
 #include "ipam/roster.h"
 #include "ipam/snapshot.h"
 #include "net/address.h"
@@ -140,9 +139,6 @@ class Allocator {
   [[nodiscard]] Snapshot snapshot(net::Family family) const { return space(family).snapshot(); }
   [[nodiscard]] Usage usage(net::Family family) const;
 
-  // Heap bytes of this allocator's own indexes; the roster and the bitmaps are not in it.
-  [[nodiscard]] std::size_t index_bytes() const { return v4_.bytes() + v6_.bytes() + macs_.bytes(); }
-
   // The invariant at the top; the error says what is wrong. For tests and the simulator.
   [[nodiscard]] Status check() const;
 
@@ -160,8 +156,8 @@ class Allocator {
   [[nodiscard]] std::optional<Refusal> wrong_family(const Ask& ask) const;
   [[nodiscard]] tl::expected<net::Address, Refusal> choose(const Ask& ask, net::Family family, Id holder);
   [[nodiscard]] tl::expected<net::Address, Refusal> choose_wanted(const net::Address& wanted, Id holder) const;
-  [[nodiscard]] tl::expected<net::Mac, Refusal> choose_mac(const Ask& ask, Id holder, Random& random) const;
-  [[nodiscard]] Id mac_holder(const net::Mac& mac, Id except) const;
+  [[nodiscard]] tl::expected<net::Mac, Refusal> choose_mac(const Ask& ask, net::Mac to_try, Id holder,
+                                                           Random& random) const;
   [[nodiscard]] std::string exhausted(const Ask& ask, net::Family family) const;
 
   [[nodiscard]] std::optional<net::Address> held(Id id, net::Family family) const;
@@ -178,9 +174,6 @@ class Allocator {
   std::shared_ptr<Roster> roster_;      // null: moved from
   std::uint32_t number_ = 0;
   std::size_t lease_count_ = 0;
-  FlatIndex v4_;  // by address; the ids are the roster's
-  FlatIndex v6_;
-  FlatIndex macs_;  // several of one MAC only by adopt()
 };
 
 }  // namespace berth::ipam

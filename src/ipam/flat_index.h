@@ -1,16 +1,23 @@
 #pragma once
 
-// A hash index that stores nothing but a 32-bit tag of the key and a 32-bit id of the record: 8 bytes a slot, the keys
-// stay in the records. The Allocator's maps by owner, address and MAC are made of it.
+// A hash index that stores nothing but a 32-bit tag of the key and a 32-bit id of the record; the keys stay in the
+// records. The Roster's indexes by owner and by MAC are made of it.
 //
-// Always true (check()): the occupied slots are sorted by tag, each at or after its home, with no empty slot between
-// its home and itself; the home grows with the tag, so growing is one sequential pass. At most 4/5 of the homes are
-// occupied. Equal tags may occur many times (one after another); k of them cost O(k) each.
+// The table is a ring of buckets, each one cache line with room for seven entries. An entry lies in the home bucket of
+// its tag or, where that was full, in the nearest one behind it that was not; every bucket counts the entries that
+// went past it, so that a search, which begins at the home bucket, ends at the first bucket that none went past.
+// Nothing is moved by an insert or an erase.
+//
+// Always true (check()): each entry was counted by every bucket from its home to the one before its own, and by no
+// other; there is room in the table. Equal tags may occur many times; k of them cost O(k) each.
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace berth::ipam {
 
@@ -30,107 +37,141 @@ class FlatIndex {
   template <typename Accept>
   [[nodiscard]] Id find(std::uint32_t tag, Accept accept) const {
     if (count_ == 0) return kNone;
-    for (std::size_t i = home(tag); slots_[i].id != 0 && slots_[i].tag <= tag; ++i) {
-      if (slots_[i].tag == tag && accept(slots_[i].id - 1)) return slots_[i].id - 1;
+    std::size_t at = home(tag);
+    for (std::size_t left = bucket_count_; left > 0; --left, at = next(at)) {
+      const Bucket& bucket = buckets_[at];
+      for (unsigned hits = bucket.with(tag); hits != 0; hits &= hits - 1) {
+        const Id id = bucket.ids[static_cast<unsigned>(std::countr_zero(hits))];
+        if (accept(id)) return id;
+      }
+      if (bucket.passed == 0) break;
     }
     return kNone;
   }
 
   void insert(std::uint32_t tag, Id id) {
-    if ((count_ + 1) * 5 > homes_ * 4) resize(homes_ == 0 ? 8 : homes_ * 2);
-    std::size_t at = home(tag);
-    while (slots_[at].id != 0 && slots_[at].tag < tag) ++at;
-    std::size_t end = at;
-    while (slots_[end].id != 0) ++end;
-    if (end + 1 == length_) {  // the last slot stays empty
-      resize(homes_, (length_ - homes_) * 2);
-      return insert(tag, id);
-    }
-    for (; end > at; --end) slots_[end] = slots_[end - 1];  // a handful, as a rule
-    slots_[at] = {tag, id + 1};
+    if (count_ == bucket_count_ * kFull) resize(next_size());
+    put(tag, id);
     ++count_;
   }
 
   bool erase(std::uint32_t tag, Id id) {
     if (count_ == 0) return false;
     std::size_t at = home(tag);
-    while (slots_[at].id != 0 && slots_[at].tag <= tag && !(slots_[at].tag == tag && slots_[at].id == id + 1)) ++at;
-    if (slots_[at].id != id + 1 || slots_[at].tag != tag) return false;
-    for (; slots_[at + 1].id != 0 && home(slots_[at + 1].tag) <= at; ++at) slots_[at] = slots_[at + 1];
-    slots_[at] = {};
+    for (std::size_t left = bucket_count_;; --left, at = next(at)) {
+      Bucket& bucket = buckets_[at];
+      unsigned hits = bucket.with(tag);
+      while (hits != 0 && bucket.ids[static_cast<unsigned>(std::countr_zero(hits))] != id) hits &= hits - 1;
+      if (hits != 0) {
+        bucket.used &= ~(hits & -hits);
+        break;
+      }
+      if (bucket.passed == 0 || left == 1) return false;
+    }
+    for (std::size_t i = home(tag); i != at; i = next(i)) --buckets_[i].passed;
     --count_;
-    if (homes_ > 1024 && count_ * 8 < homes_) resize(homes_ / 4);
+    if (bucket_count_ > 128 && count_ * 8 < bucket_count_ * kFull) resize(bucket_count_ / 4);
     return true;
+  }
+
+  // Calls f(id) for every entry, in no order that means anything; f changes nothing here.
+  template <typename F>
+  void for_each(F f) const {
+    for (std::size_t at = 0; at < bucket_count_; ++at) {
+      for (unsigned used = buckets_[at].used; used != 0; used &= used - 1) {
+        f(buckets_[at].ids[static_cast<unsigned>(std::countr_zero(used))]);
+      }
+    }
   }
 
   void prefetch(std::uint32_t tag) const {
-    if (count_ != 0) __builtin_prefetch(&slots_[home(tag)]);
+    if (count_ != 0) __builtin_prefetch(&buckets_[home(tag)], 1);
   }
 
   [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] std::size_t bytes() const { return length_ * sizeof(Slot); }
+  [[nodiscard]] std::size_t bytes() const { return bucket_count_ * sizeof(Bucket); }
 
   [[nodiscard]] bool check() const {
     std::size_t seen = 0;
-    std::uint32_t before = 0;
-    for (std::size_t i = 0; i < length_; ++i) {
-      if (slots_[i].id == 0) continue;
-      ++seen;
-      if (slots_[i].tag < before || home(slots_[i].tag) > i) return false;
-      for (std::size_t j = home(slots_[i].tag); j < i; ++j) {
-        if (slots_[j].id == 0) return false;
+    std::vector<std::uint32_t> passed(bucket_count_);
+    for (std::size_t at = 0; at < bucket_count_; ++at) {
+      for (unsigned used = buckets_[at].used; used != 0; used &= used - 1) {
+        ++seen;
+        const auto slot = static_cast<unsigned>(std::countr_zero(used));
+        for (std::size_t i = home(buckets_[at].tags[slot]); i != at; i = next(i)) ++passed[i];
       }
-      before = slots_[i].tag;
     }
-    return seen == count_ && (length_ == 0 || slots_[length_ - 1].id == 0) && count_ * 5 <= homes_ * 4;
+    for (std::size_t at = 0; at < bucket_count_; ++at) {
+      if (buckets_[at].passed != passed[at]) return false;
+    }
+    return seen == count_ && count_ <= bucket_count_ * kFull;
   }
 
  private:
-  struct Slot {
-    std::uint32_t tag = 0;
-    std::uint32_t id = 0;  // plus one; 0: empty
+  static constexpr unsigned kSlots = 7;
+  static constexpr std::uint32_t kAllUsed = (1U << kSlots) - 1;
+  static constexpr std::size_t kFull = 6;  // entries for each bucket, on the average, before the table grows
+
+  struct alignas(64) Bucket {
+    std::array<std::uint32_t, kSlots> tags;
+    std::array<Id, kSlots> ids;
+    std::uint32_t used;    // which slots hold an entry, as bits
+    std::uint32_t passed;  // entries whose way from their home led past this bucket
+
+    // The slots that hold an entry with this tag, as bits. Without branches: nobody can foretell which it is.
+    [[nodiscard]] unsigned with(std::uint32_t tag) const {
+      unsigned hits = 0;
+      for (unsigned i = 0; i < kSlots; ++i) hits |= static_cast<unsigned>(tags[i] == tag) << i;
+      return hits & used;
+    }
   };
+  static_assert(sizeof(Bucket) == 64);
 
+  // Grows with the tag, so that a resize reads and writes in one direction.
   [[nodiscard]] std::size_t home(std::uint32_t tag) const {
-    return static_cast<std::size_t>((static_cast<std::uint64_t>(tag) * homes_) >> 32);
+    return static_cast<std::size_t>((static_cast<std::uint64_t>(tag) * bucket_count_) >> 32);
+  }
+  [[nodiscard]] std::size_t next(std::size_t at) const { return at + 1 == bucket_count_ ? 0 : at + 1; }
+
+  void put(std::uint32_t tag, Id id) {
+    std::size_t at = home(tag);
+    for (; buckets_[at].used == kAllUsed; at = next(at)) ++buckets_[at].passed;
+    Bucket& bucket = buckets_[at];
+    const auto slot = static_cast<unsigned>(std::countr_one(bucket.used));
+    bucket.tags[slot] = tag;
+    bucket.ids[slot] = id;
+    bucket.used |= 1U << slot;
   }
 
-  // The slots behind the last home take what overflows there.
-  void resize(std::size_t homes, std::size_t tail = 8) {
-    for (;; tail *= 2) {
-      FlatIndex other;
-      other.homes_ = homes;
-      other.length_ = homes + tail;
-      other.slots_ = std::make_unique<Slot[]>(other.length_);
-      if (!other.take_all(*this)) continue;
-      swap(other);
-      return;
-    }
+  // Small tables, which cost little memory, grow in larger steps.
+  [[nodiscard]] std::size_t next_size() const {
+    if (bucket_count_ == 0) return 1;
+    return bucket_count_ < 64 ? bucket_count_ * 4 : bucket_count_ + bucket_count_ / 2;
   }
 
-  bool take_all(const FlatIndex& from) {
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < from.length_; ++i) {
-      if (from.slots_[i].id == 0) continue;
-      const std::size_t at = home(from.slots_[i].tag);
-      if (at > next) next = at;
-      if (next + 1 >= length_) return false;
-      slots_[next++] = from.slots_[i];
-      ++count_;
+  void resize(std::size_t bucket_count) {
+    FlatIndex other;
+    other.buckets_ = std::make_unique<Bucket[]>(bucket_count);
+    other.bucket_count_ = bucket_count;
+    other.count_ = count_;
+    for (std::size_t at = 0; at < bucket_count_; ++at) {
+      const Bucket& bucket = buckets_[at];
+      for (unsigned used = bucket.used; used != 0; used &= used - 1) {
+        const auto slot = static_cast<unsigned>(std::countr_zero(used));
+        other.put(bucket.tags[slot], bucket.ids[slot]);
+      }
     }
-    return true;
+    swap(other);
   }
 
   void swap(FlatIndex& other) noexcept {
-    std::swap(slots_, other.slots_);
-    std::swap(homes_, other.homes_);
-    std::swap(length_, other.length_);
+    std::swap(buckets_, other.buckets_);
+    std::swap(bucket_count_, other.bucket_count_);
     std::swap(count_, other.count_);
   }
 
-  std::unique_ptr<Slot[]> slots_;
-  std::size_t homes_ = 0;
-  std::size_t length_ = 0;
+  std::unique_ptr<Bucket[]> buckets_;
+  std::size_t bucket_count_ = 0;
   std::size_t count_ = 0;
 };
 

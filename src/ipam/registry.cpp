@@ -35,7 +35,7 @@ const Allocator* Registry::find(std::string_view subnet) const { return const_ca
 
 std::vector<std::string_view> Registry::subnets_of(std::string_view owner) const {
   std::vector<std::string_view> names;
-  for (const auto id : roster_->find_all(owner)) names.push_back(by_number_[roster_->at(id).subnet]->config().name);
+  for (const auto id : roster_->find_all(owner)) names.push_back(by_number_[roster_->at(id).subnet()]->config().name);
   std::ranges::sort(names);
   return names;
 }
@@ -44,7 +44,7 @@ std::size_t Registry::release(std::string_view owner) {
   const std::uint32_t tag = tag_of(owner);
   std::size_t released = 0;
   for (auto id = roster_->find_any(tag, owner); id != Roster::kNone; id = roster_->find_any(tag, owner)) {
-    by_number_[roster_->at(id).subnet]->release(tag, id);
+    by_number_[roster_->at(id).subnet()]->release(tag, id);
     ++released;
   }
   return released;

@@ -51,6 +51,29 @@ TEST(Registry, ASubnetTakesItsLeasesWithIt) {
   EXPECT_TRUE(registry.check());
 }
 
+// The record of a lease is made without room for an IPv6 address if it has none.
+TEST(Registry, ALeaseGainsItsSecondAddressLater) {
+  Registry registry;
+  Random random(1);
+  Allocator& allocator = registry.add(named("a", "10.0.0.0/29"));
+  const auto first = allocator.acquire(ask_for("web"), random);
+  ASSERT_TRUE(first);
+  Config dual = allocator.config();
+  dual.cidrs = net::Cidr::parse_list("10.0.0.0/29,fd00::/125").value();
+  allocator.reconfigure(dual);
+  const auto second = allocator.acquire(ask_for("web"), random);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->v4, first->v4);
+  EXPECT_EQ(second->v6, addr("fd00::1"));
+  EXPECT_EQ(second->mac, first->mac);
+  EXPECT_EQ(allocator.holder_of(*second->v4), "web");
+  EXPECT_EQ(allocator.holder_of(*second->v6), "web");
+  EXPECT_TRUE(registry.check());
+  EXPECT_EQ(registry.release("web"), 1U);
+  EXPECT_FALSE(allocator.holder_of(*second->v4));
+  EXPECT_TRUE(registry.check());
+}
+
 TEST(Registry, OwnersOfAnyLength) {
   Registry registry;
   Random random(1);

@@ -31,9 +31,7 @@ std::uint32_t tag_of(std::string_view name) {
 }
 
 Roster::~Roster() {
-  for (Id id = 0; id < end_; ++id) {
-    if (at(id).name != nullptr) names_.remove(at(id).name, at(id).length);
-  }
+  for_each([&](Id id) { records_.remove(id); });
 }
 
 std::uint32_t Roster::open_subnet() {
@@ -44,69 +42,98 @@ std::uint32_t Roster::open_subnet() {
 }
 
 void Roster::close_subnet(std::uint32_t subnet, std::size_t lease_count) {
-  for (Id id = 0; id < end_ && lease_count > 0; ++id) {
-    if (at(id).name == nullptr || at(id).subnet != subnet) continue;
-    remove(tag_of(at(id).owner()), id);
-    --lease_count;
+  std::vector<Id> leases;
+  leases.reserve(lease_count);
+  if (lease_count > 0) {
+    for_each([&](Id id) {
+      if (at(id).subnet() == subnet) leases.push_back(id);
+    });
   }
+  for (const Id id : leases) remove(tag_of(at(id).owner()), id);
   closed_.push_back(subnet);
 }
 
 std::vector<Roster::Id> Roster::find_all(std::string_view owner) const {
   std::vector<Id> found;
-  (void)index_.find(tag_of(owner), [&](Id id) {
+  (void)by_owner_.find(tag_of(owner), [&](Id id) {
     if (at(id).owner() == owner) found.push_back(id);
     return false;
   });
   return found;
 }
 
-Roster::Id Roster::add(std::uint32_t tag, std::string_view owner, std::uint32_t subnet) {
-  Id id = free_;
-  if (id == kNone) {
-    if (end_ % kChunk == 0) chunks_.push_back({std::make_unique<Holder[]>(kChunk), nullptr});
-    id = end_++;
-  } else {
-    free_ = at(id).v4;
-  }
-  Holder& holder = at(id);
-  holder = Holder{};
-  holder.name = names_.add(owner);
-  holder.length = static_cast<std::uint32_t>(owner.size());
-  holder.subnet = subnet;
-  index_.insert(tag, id);
+Roster::Id Roster::add(std::uint32_t tag, std::string_view owner, std::uint32_t subnet, bool room_for_v6) {
+  const Id id = records_.add(owner, subnet, room_for_v6);
+  by_owner_.insert(tag, id);
   return id;
 }
 
-void Roster::remove(std::uint32_t tag, Id id) {
-  [[maybe_unused]] const bool known = index_.erase(tag, id);
-  assert(known);
-  Holder& holder = at(id);
-  names_.remove(holder.name, holder.length);
-  holder.name = nullptr;
-  holder.v4 = free_;
-  free_ = id;
+Roster::Id Roster::replace_with_room_for_v6(std::uint32_t tag, Id id) {
+  const Id larger = add(tag, at(id).owner(), at(id).subnet(), true);
+  if (at(id).has_v4()) hold(larger, net::Address(net::Family::v4, at(id).v4()));
+  set_mac(larger, at(id).mac());
+  remove(tag, id);
+  return larger;
 }
 
-void Roster::set_v6(Id id, net::Uint128 bits) {
-  auto& v6 = chunks_[id / kChunk].v6;
-  if (!v6) v6 = std::make_unique<net::Uint128[]>(kChunk);
-  v6[id % kChunk] = bits;
+void Roster::remove(std::uint32_t tag, Id id) {
+  const Holder& holder = at(id);
+  if (holder.has_v4()) let_go(id, net::Address(net::Family::v4, holder.v4()));
+  if (holder.has_v6()) let_go(id, net::Address(net::Family::v6, holder.v6()));
+  set_mac(id, net::Mac());
+  [[maybe_unused]] const bool known = by_owner_.erase(tag, id);
+  assert(known);
+  records_.remove(id);
+}
+
+void Roster::hold(Id id, const net::Address& address) {
+  if (address.is_v4()) {
+    at(id).set_v4(static_cast<std::uint32_t>(address.bits()));
+  } else {
+    at(id).set_v6(address.bits());
+  }
+  by_address_.insert(tag_of(address, at(id).subnet()), id);
+}
+
+void Roster::let_go(Id id, const net::Address& address) {
+  if (address.is_v4()) {
+    at(id).clear_v4();
+  } else {
+    at(id).clear_v6();
+  }
+  by_address_.erase(tag_of(address, at(id).subnet()), id);
+}
+
+void Roster::set_mac(Id id, net::Mac mac) {
+  Holder& holder = at(id);
+  const net::Mac before = holder.mac();
+  if (before == mac) return;
+  if (!before.is_none()) by_mac_.erase(tag_of(before, holder.subnet()), id);
+  if (!mac.is_none()) by_mac_.insert(tag_of(mac, holder.subnet()), id);
+  holder.set_mac(mac);
 }
 
 Status Roster::check() const {
-  std::size_t in_use = 0;
-  for (Id id = 0; id < end_; ++id) {
+  std::size_t macs = 0;
+  std::size_t addresses = 0;
+  std::string wrong;
+  for_each([&](Id id) {
     const Holder& holder = at(id);
-    if (holder.name == nullptr) continue;
-    ++in_use;
-    if (find(tag_of(holder.owner()), holder.owner(), holder.subnet) != id) {
-      return fail(ErrorCode::internal, fmt::format("{} is not found by its name, or twice", holder.owner()));
+    const std::uint32_t tag = tag_of(holder.owner());
+    if (find(tag, holder.owner(), holder.subnet()) != id) {
+      wrong = fmt::format("{} is not found by its name, or twice", holder.owner());
     }
-  }
-  if (in_use != index_.size()) return fail(ErrorCode::internal, "the index holds records that are not in use");
-  if (!index_.check()) return fail(ErrorCode::internal, "the index of owners is out of order");
-  return {};
+    addresses += (holder.has_v4() ? 1 : 0) + (holder.has_v6() ? 1 : 0);
+    if (holder.mac().is_none()) return;
+    ++macs;
+    if (by_mac_.find(tag_of(holder.mac(), holder.subnet()), [&](Id other) { return other == id; }) != id) {
+      wrong = fmt::format("{} is not found by its MAC", holder.owner());
+    }
+  });
+  if (macs != by_mac_.size()) wrong = "the index by MAC has records that are not in use";
+  if (addresses != by_address_.size()) wrong = "the index by address has records that are not in use";
+  if (!by_owner_.check() || !by_address_.check() || !by_mac_.check()) wrong = "an index of the roster is out of order";
+  return wrong.empty() ? Status{} : fail(ErrorCode::internal, std::move(wrong));
 }
 
 }  // namespace berth::ipam
