@@ -35,6 +35,13 @@ JsonArray to_json(const std::vector<Condition>& conditions) {
   return out;
 }
 
+bool same_but_for_words(const std::vector<Condition>& a, const std::vector<Condition>& b) {
+  return std::ranges::equal(a, b, [](const Condition& x, const Condition& y) {
+    return x.type == y.type && x.status == y.status && x.reason == y.reason &&
+           x.observed_generation == y.observed_generation;
+  });
+}
+
 bool set_condition(std::vector<Condition>& conditions, const std::string& type, bool status, const std::string& reason,
                    const std::string& message, WallTime now, std::int64_t generation) {
   const std::string wanted = status ? "True" : "False";

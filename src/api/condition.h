@@ -24,6 +24,9 @@ struct Condition {
 [[nodiscard]] std::vector<Condition> parse_conditions(const JsonObject& object);  // from .status.conditions
 [[nodiscard]] JsonArray to_json(const std::vector<Condition>& conditions);
 
+// Whether they say the same to programs: all but the messages and times.
+[[nodiscard]] bool same_but_for_words(const std::vector<Condition>& a, const std::vector<Condition>& b);
+
 // Sets type to status, reason and message. Returns false, and changes nothing, if that is what it says already;
 // otherwise bumps lastUpdateTime, and lastTransitionTime only when the status changes. A generation that was not judged
 // yet is news too.

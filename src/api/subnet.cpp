@@ -145,9 +145,9 @@ Status check_choices(const Subnet& s, const std::vector<net::Cidr>& cidrs) {
   return {};
 }
 
-// Kube-OVN's text of excludeIps: merged, gateways included, sorted as text.
+}  // namespace
+
 std::vector<std::string> formatted_excludes(const SubnetPlan& plan) {
-  std::map<net::Address, net::Address> merged;
   std::vector<net::Range> all = plan.excludes;
   for (const net::Address& gateway : plan.gateways) {
     if (std::ranges::none_of(plan.excludes, [&](const net::Range& r) { return r.contains(gateway); }))
@@ -167,8 +167,6 @@ std::vector<std::string> formatted_excludes(const SubnetPlan& plan) {
   std::ranges::sort(text);
   return text;
 }
-
-}  // namespace
 
 Subnet Subnet::parse(const JsonObject& object) {
   Subnet s;

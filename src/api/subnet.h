@@ -102,6 +102,9 @@ struct SubnetPlan {
 // reconciler's.
 [[nodiscard]] Result<SubnetPlan> plan_subnet(const Subnet& subnet);
 
+// Kube-OVN's text of excludeIps: merged, gateways included, sorted as text.
+[[nodiscard]] std::vector<std::string> formatted_excludes(const SubnetPlan& plan);
+
 // The merge patch for .spec that normalises a valid Subnet (masked CIDR, gateways, excludeIps with the gateways,
 // protocol, provider, vpc, gatewayType); empty if nothing changes.
 [[nodiscard]] JsonObject normalisation_patch(const Subnet& subnet, const SubnetPlan& plan);

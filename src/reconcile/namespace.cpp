@@ -38,10 +38,9 @@ std::map<std::string, std::string> describe(const world::World& world, const api
   if (!subnets.empty()) {
     std::vector<std::string> cidrs, excludes;
     for (const std::string& name : subnets) {
-      const api::Subnet* subnet = world.subnets().find(name);
       const auto& plan = world.subnet_state(name).in_force;
       cidrs.push_back(plan ? api::to_string(plan->cidrs) : "");
-      excludes.push_back(subnet == nullptr ? "" : api::join(subnet->exclude_ips, ","));
+      excludes.push_back(plan ? api::join(api::formatted_excludes(*plan), ",") : "");
     }
     out[key(api::suffix::kLogicalSwitch)] = api::join(subnets, ",");
     out[key(api::suffix::kCidr)] = api::join(cidrs, ";");

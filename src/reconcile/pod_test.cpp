@@ -19,6 +19,8 @@ class PodTest : public testing::Test {
     cluster.subnet("web", {{"cidrBlock", "10.66.0.0/29"}, {"namespaces", {"shop"}}});
     cluster.settle();
     cluster.pass(seconds(10));
+    cluster.settle();  // what is written at most once a second
+    cluster.pass(seconds(10));
   }
   std::string condition(const std::string& pod) const { return cluster.condition(Kind::pod, "shop", pod, kAddressed); }
   // The one warning that says it, and the condition that says the same.

@@ -95,11 +95,38 @@ std::optional<Rival> orphan_in(const world::World& world, const api::Subnet& sub
   return std::nullopt;
 }
 
-// Whether a range is out of the question already, because somebody else holds part of it, or it may not move: then it
-// stands in nobody's way.
-bool is_beaten(const world::World& world, const api::Subnet& subnet, const std::vector<net::Cidr>& wanted) {
+std::optional<std::string> node_inside(const world::World& world, const api::SubnetPlan& plan) {
+  for (const auto& [name, node] : world.nodes().all()) {
+    for (const std::string& text : node.internal_ips) {
+      const auto ip = net::Address::parse(text);
+      if (ip && std::ranges::any_of(plan.cidrs, [&](const net::Cidr& c) { return c.contains(*ip); }))
+        return fmt::format("{} of node {}", text, name);
+    }
+  }
+  return std::nullopt;
+}
+
+// What of the cluster itself stands against a range: Services, nodes.
+std::optional<std::string> taken_by_the_cluster(const world::World& world, const api::Subnet& subnet,
+                                                const api::SubnetPlan& plan) {
+  if (subnet.effective_vpc() != api::kDefaultVpc || !subnet.vlan.empty()) return std::nullopt;
+  for (const net::Cidr& service : world.settings().service_cidr) {
+    if (overlap(plan.cidrs, {service}))
+      return fmt::format("overlaps {}, the range of Services; choose another range", service.to_string());
+  }
+  if (const auto node = node_inside(world, plan))
+    return fmt::format("contains the address {}; choose another range", *node);
+  return std::nullopt;
+}
+
+// Whether a range is out of the question already, because somebody else holds part of it, or its Subnet is refused for
+// another reason, or may not move: then it stands in nobody's way.
+bool is_beaten(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
   const std::string vpc = subnet.effective_vpc();
+  const std::vector<net::Cidr>& wanted = plan.cidrs;
   if (bound_to_its_vpc(world, subnet) || orphan_in(world, subnet, vpc, wanted)) return true;
+  if (taken_by_the_cluster(world, subnet, plan) || vpc_mismatch(world, subnet)) return true;
+  if (taken_from_pods(world, subnet, plan)) return true;
   return std::ranges::any_of(rivals(world, subnet, vpc),
                              [&](const api::Subnet* other) { return overlap(wanted, held_by(world, *other, vpc)); });
 }
@@ -113,15 +140,20 @@ std::optional<Rival> loses_against(const world::World& world, const api::Subnet&
                         });
   if (holds_it) return std::nullopt;
   if (auto orphan = orphan_in(world, subnet, vpc, plan.cidrs)) return orphan;
-  for (const api::Subnet* other : rivals(world, subnet, vpc)) {
+  const auto others = rivals(world, subnet, vpc);
+  for (const api::Subnet* other : others) {
     if (other->vlan != subnet.vlan) continue;
     const auto theirs = held_by(world, *other, vpc);
     const bool displaces = !world.safeguards().holder_keeps_range && subnet.meta.older_than(other->meta);
     if (overlap(plan.cidrs, theirs) && !displaces)
       return Rival{other->meta.name, fmt::format("Subnet {} ({})", other->meta.name, api::to_string(theirs))};
-    if (other->effective_vpc() != vpc || other->meta.deleting || !other->meta.older_than(subnet.meta)) continue;
+  }
+  for (const api::Subnet* other : others) {
+    if (other->vlan != subnet.vlan || other->effective_vpc() != vpc || other->meta.deleting ||
+        !other->meta.older_than(subnet.meta))
+      continue;
     const auto newcomer = api::plan_subnet(*other);
-    if (newcomer && overlap(plan.cidrs, newcomer->cidrs) && !is_beaten(world, *other, newcomer->cidrs)) {
+    if (newcomer && overlap(plan.cidrs, newcomer->cidrs) && !is_beaten(world, *other, *newcomer)) {
       return Rival{other->meta.name,
                    fmt::format("Subnet {} ({}), which is older", other->meta.name, api::to_string(newcomer->cidrs))};
     }
@@ -154,17 +186,6 @@ std::optional<std::string> holder_of(const world::World& world, const std::strin
   return std::nullopt;
 }
 
-std::optional<std::string> node_inside(const world::World& world, const api::SubnetPlan& plan) {
-  for (const auto& [name, node] : world.nodes().all()) {
-    for (const std::string& text : node.internal_ips) {
-      const auto ip = net::Address::parse(text);
-      if (ip && std::ranges::any_of(plan.cidrs, [&](const net::Cidr& c) { return c.contains(*ip); }))
-        return fmt::format("{} of node {}", text, name);
-    }
-  }
-  return std::nullopt;
-}
-
 class SubnetReconciler {
  public:
   SubnetReconciler(world::World& world, const api::Subnet& subnet)
@@ -172,15 +193,19 @@ class SubnetReconciler {
 
   Plan run() {
     world_.note_switch_under_way(name_, {});  // one Plan at a time: what was under way has ended
-    if (subnet_.meta.deleting) return retire();
+    if (subnet_.meta.deleting) {
+      world_.note_refusal(name_, "", "");
+      return retire();
+    }
     const auto plan = api::plan_subnet(subnet_);
     if (!plan) return stand_by("ValidateLogicalSwitchFailed", plan.error().message);
     if (auto problem = bound_to_its_vpc(world_, subnet_)) return stand_by("ValidateLogicalSwitchFailed", *problem);
-    if (auto problem = subnet_conflict(world_, subnet_, *plan)) {
-      return stand_by("ValidateLogicalSwitchFailed", problem->message);
-    }
+    if (auto problem = vpc_mismatch(world_, subnet_)) return stand_by("ValidateLogicalSwitchFailed", *problem);
     if (auto problem = taken_from_pods(world_, subnet_, *plan))
       return stand_by("ValidateLogicalSwitchFailed", *problem);
+    // Last: only who lost is told of what others do.
+    if (auto problem = subnet_conflict(world_, subnet_, *plan))
+      return stand_by("ValidateLogicalSwitchFailed", problem->message, problem->with);
 
     api::JsonObject body;
     if (api::JsonObject spec = api::normalisation_patch(subnet_, *plan); !spec.empty()) body["spec"] = std::move(spec);
@@ -194,7 +219,10 @@ class SubnetReconciler {
       plan_.writes.push_back(patch(api::Kind::subnet, subnet_.meta, std::move(body), true));
       return std::move(plan_);
     }
-    if (!subnet_.is_ovn()) return in_force(*plan, "SetNonOvnSubnetSuccess");
+    if (!subnet_.is_ovn()) {
+      world_.note_refusal(name_, "", "");
+      return in_force(*plan, "SetNonOvnSubnetSuccess");
+    }
 
     const std::string vpc = subnet_.effective_vpc();
     if (!world_.vpc_ready(vpc)) {
@@ -204,7 +232,7 @@ class SubnetReconciler {
                                   exists ? "is not ready" : "does not exist",
                                   exists ? "it is being set up or deleted" : "create it, or correct the name"));
     }
-    if (auto problem = vpc_mismatch(world_, subnet_)) return stand_by("ValidateLogicalSwitchFailed", *problem);
+    world_.note_refusal(name_, "", "");
     const auto retiring = retiring_ranges(world_, name_, *plan);
     world::LogicalSwitch wanted = wanted_switch(world_, subnet_, *plan, retiring);
     const auto observed = world_.switches().find(name_);
@@ -269,7 +297,8 @@ class SubnetReconciler {
   }
 
   // Wrong or not possible yet. What is programmed stays in force and goes on serving.
-  Plan stand_by(const std::string& reason, const std::string& message) {
+  Plan stand_by(const std::string& reason, const std::string& message, const std::string& rival = "") {
+    world_.note_refusal(name_, message, rival);
     const auto before = plan_in_force(world_, subnet_);
     const std::string vpc = world_.vpc_in_force(subnet_);
     if (before && world_.vpc_ready(vpc)) {
@@ -367,17 +396,11 @@ std::optional<SubnetConflict> subnet_conflict(const world::World& world, const a
   const auto wrong = [&](const std::string& with, const std::string& why) {
     return SubnetConflict{with, fmt::format("Subnet {}: spec.cidrBlock \"{}\": {}", name, subnet.cidr_block, why)};
   };
+  if (const auto problem = taken_by_the_cluster(world, subnet, plan)) return wrong("", *problem);
   if (const auto other = loses_against(world, subnet, plan)) {
     return wrong(other->name, fmt::format("overlaps {} in Vpc {}; choose another range, or delete that Subnet",
                                           other->text, subnet.effective_vpc()));
   }
-  if (subnet.effective_vpc() != api::kDefaultVpc || !subnet.vlan.empty()) return std::nullopt;
-  for (const net::Cidr& service : world.settings().service_cidr) {
-    if (!overlap(plan.cidrs, {service})) continue;
-    return wrong("", fmt::format("overlaps {}, the range of Services; choose another range", service.to_string()));
-  }
-  if (const auto node = node_inside(world, plan))
-    return wrong("", fmt::format("contains the address {}; choose another range", *node));
   return std::nullopt;
 }
 

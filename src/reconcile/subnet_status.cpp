@@ -114,7 +114,8 @@ StatusWrite subnet_status(world::World& world, const api::Subnet& subnet, const 
   const bool counters_changed = !says_already(subnet.status, patch_body);
   if (!news && !counters_changed) return out;
   const TimePoint last = world.status_written("Subnet/" + subnet.meta.name);
-  if (!news && last != TimePoint::min() && world.now() - last < kCounterInterval) {
+  const bool urgent = news && !api::same_but_for_words(conditions, subnet.conditions);
+  if (!urgent && last != TimePoint::min() && world.now() - last < kCounterInterval) {
     out.again_at = last + kCounterInterval;
     return out;
   }

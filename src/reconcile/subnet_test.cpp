@@ -99,6 +99,8 @@ TEST_F(SubnetTest, AReplacedRangeStaysRoutedUntilItsLastPodGoes) {
   cluster.remove(Kind::pod, "shop", "a");
   cluster.settle();
   EXPECT_EQ(networks(), "10.77.0.1/24 ");
+  cluster.pass(seconds(1));
+  cluster.settle();
   EXPECT_EQ(ready(), "True ResetLogicalSwitchAclSuccess: ");
   EXPECT_TRUE(cluster.condition(Kind::subnet, "", "other", "Ready").starts_with("True "));
 }
@@ -165,6 +167,115 @@ TEST_F(SubnetTest, ASubnetRemovedByForceGoesFromOvnWithItsLastPod) {
   cluster.settle();
   EXPECT_FALSE(cluster.world.switches().contains("web"));
   EXPECT_EQ(cluster.world.allocator("web"), nullptr);
+}
+
+TEST_F(SubnetTest, AnIpObjectWithoutAddressesDoesNotHoldASubnet) {
+  cluster.put(Kind::ip, "", "bad",
+              {{"metadata", {{"finalizers", api::JsonArray{"other/one"}}}},
+               {"spec", {{"subnet", "web"}, {"ipAddress", "nonsense"}}}});
+  cluster.follow();
+  EXPECT_EQ(cluster.world.allocator("web")->lease_count(), 0U);
+  cluster.remove(Kind::subnet, "", "web");
+  cluster.follow();
+  cluster.edit(Kind::ip, "", "bad", {{"metadata", {{"finalizers", api::JsonArray{}}}}});
+  if (cluster.find(Kind::ip, "", "bad") != nullptr) cluster.remove(Kind::ip, "", "bad");
+  cluster.follow();
+  EXPECT_EQ(cluster.find(Kind::subnet, "", "web"), nullptr) << ready();
+}
+
+// Broken in every way; `good` is the only one whose range is free.
+class SubnetCrowdTest : public SubnetTest {
+ protected:
+  static constexpr int kEach = 200;
+
+  void SetUp() override {
+    SubnetTest::SetUp();
+    for (int i = 0; i < kEach; ++i) {
+      const std::string n = std::to_string(i);
+      cluster.subnet("malformed-" + n, {{"cidrBlock", "10.70." + n + ".0/33"}});
+      cluster.subnet("taken-" + n, {{"cidrBlock", "10.66.0.0/25"}});
+      cluster.subnet("lost-" + n, {{"cidrBlock", "10.71." + n + ".0/24"}, {"vpc", "none"}});
+      cluster.subnet("outside-" + n, {{"cidrBlock", "10.72." + n + ".0/24"}, {"gateway", "192.0.2.1"}});
+      cluster.subnet("services-" + n, {{"cidrBlock", "10.96." + n + ".0/24"}});
+    }
+    cluster.follow();
+    cluster.writes = 0;
+    cluster.events.clear();
+  }
+
+  // Keys taken until there are none.
+  int turns() {
+    int out = 0;
+    while (cluster.step()) ++out;
+    return out;
+  }
+};
+
+TEST_F(SubnetCrowdTest, BrokenOnesAreToldOnceAndThenLeftAlone) {
+  cluster.settle();
+  cluster.pass(std::chrono::hours(1));
+  cluster.settle();
+  EXPECT_EQ(cluster.writes, 0U);
+  EXPECT_EQ(cluster.events.size(), 0U);
+}
+
+TEST_F(SubnetCrowdTest, AGoodOneIsReadyAfterAsManyStepsAsAlone) {
+  const auto effort = [](TestCluster& in) {
+    in.subnet("good", {{"cidrBlock", "10.67.0.0/24"}});
+    int out = 0;
+    while (!in.world.subnet_state("good").ready && in.step()) ++out;
+    return out;
+  };
+  TestCluster empty;
+  empty.follow();
+  const int alone = effort(empty);
+  EXPECT_EQ(effort(cluster), alone);
+  EXPECT_LT(turns(), 20);
+  cluster.edit(Kind::subnet, "", "good", {{"spec", {{"cidrBlock", "10.67.0.0/23"}}}});
+  EXPECT_LT(turns(), 20);
+  for (const EventNote& note : cluster.events) EXPECT_EQ(note.name, "good") << note.message;
+}
+
+TEST_F(SubnetCrowdTest, PodsOfAGoodOneCostNoWorkOnBrokenOnes) {
+  cluster.ns("shop");
+  cluster.subnet("good", {{"cidrBlock", "10.67.0.0/24"}, {"namespaces", api::JsonArray{"shop"}}});
+  cluster.follow();
+  cluster.writes = 0;
+  for (int i = 0; i < 20; ++i) cluster.pod("shop", "p" + std::to_string(i));
+  EXPECT_LT(turns(), 20 * 12);
+  EXPECT_LT(cluster.writes, 20U * 4);
+  EXPECT_FALSE(cluster.address("shop", "p19").empty());
+}
+
+TEST_F(SubnetCrowdTest, WhoLostIsTriedAgainWhenTheWinnerGoesAndWhoDidNotIsLeftAlone) {
+  cluster.remove(Kind::subnet, "", "web");
+  EXPECT_LT(turns(), 3 * kEach);
+  EXPECT_TRUE(cluster.condition(Kind::subnet, "", "taken-0", "Ready").starts_with("True "));
+  cluster.pass(seconds(1));
+  cluster.settle();
+  for (int i = 1; i < kEach; ++i) {
+    const std::string name = "taken-" + std::to_string(i);
+    EXPECT_NE(cluster.condition(Kind::subnet, "", name, "Ready").find("overlaps Subnet taken-0"), std::string::npos);
+  }
+}
+
+// An older one that is refused for another reason stands in nobody's way, whatever becomes of it.
+TEST_F(SubnetTest, WhoIsRefusedForAnotherReasonStandsInNobodysWay) {
+  cluster.put(Kind::node, "", "node-1",
+              {{"status", {{"addresses", api::JsonArray{{{"type", "InternalIP"}, {"address", "10.68.0.200"}}}}}}});
+  cluster.follow();
+  cluster.subnet("wide", {{"cidrBlock", "10.68.0.0/24"}});
+  cluster.pass(std::chrono::seconds(5));
+  cluster.subnet("narrow", {{"cidrBlock", "10.68.0.0/25"}});
+  cluster.follow();
+  EXPECT_NE(cluster.condition(Kind::subnet, "", "wide", "Ready").find("10.68.0.200 of node node-1"), std::string::npos);
+  EXPECT_TRUE(cluster.condition(Kind::subnet, "", "narrow", "Ready").starts_with("True "))
+      << cluster.condition(Kind::subnet, "", "narrow", "Ready");
+  cluster.remove(Kind::subnet, "", "narrow");
+  cluster.remove(Kind::node, "", "node-1");
+  cluster.follow();
+  EXPECT_TRUE(cluster.condition(Kind::subnet, "", "wide", "Ready").starts_with("True "))
+      << cluster.condition(Kind::subnet, "", "wide", "Ready");
 }
 
 TEST_F(SubnetTest, ASubnetMayNotLieInTheRangeOfServices) {

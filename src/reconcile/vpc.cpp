@@ -87,7 +87,10 @@ api::JsonObject status_of(const world::World& world, const api::Vpc& vpc) {
   return out;
 }
 
-void write_status(const world::World& world, const api::Vpc& vpc, const VpcVerdict& verdict, Plan& plan) {
+// Its list of Subnets can change often: such news waits until a second after the last.
+constexpr Duration kListInterval = std::chrono::seconds(1);
+
+void write_status(world::World& world, const api::Vpc& vpc, const VpcVerdict& verdict, Plan& plan) {
   std::vector<api::Condition> conditions = vpc.conditions;
   judge(world, vpc, verdict, conditions);
   api::JsonObject body = status_of(world, vpc);
@@ -97,6 +100,12 @@ void write_status(const world::World& world, const api::Vpc& vpc, const VpcVerdi
     return is != nullptr && *is == entry.value();
   });
   if (same) return;
+  const std::string key = "Vpc/" + vpc.meta.name;
+  const TimePoint last = world.status_written(key);
+  const bool urgent = news && !api::same_but_for_words(conditions, vpc.conditions);
+  if (!urgent && last != TimePoint::min() && world.now() - last < kListInterval)
+    return plan.wake_no_later_than(last + kListInterval);
+  world.note_status_written(key);
   if (news) {
     body["conditions"] = api::to_json(conditions);
     if (!verdict.message.empty()) {
@@ -113,7 +122,7 @@ bool has_switches(const world::World& world, const std::string& router) {
 }
 
 // Subnets first: theirs are the ports on the router. New ones find the Vpc not ready.
-Plan retire(const world::World& world, const api::Vpc& vpc) {
+Plan retire(world::World& world, const api::Vpc& vpc) {
   Plan plan;
   const std::string& name = vpc.meta.name;
   if (has_switches(world, name)) {

@@ -73,7 +73,7 @@ void Oracle::on_change(const ResourceType& type, const Change& change) {
       truth.deleting = is_terminating(*change.object);
       const std::string cidr(string_at(*change.object, {"spec", "cidrBlock"}));
       truth.cidrs.insert(cidr);
-      truth.roomy = cidr.find("/29") == std::string::npos;
+      truth.roomy = cidr.find("/28") == std::string::npos && cidr.find("/29") == std::string::npos;
       const auto conditions = api::parse_conditions(*change.object);
       const bool ready = !truth.deleting && std::ranges::any_of(conditions, [](const api::Condition& c) {
         return c.type == "Ready" && c.status == "True";

@@ -97,6 +97,7 @@ void PoolOracle::on_pool(const Change& change) {
   if (ranges) truth.ever.insert(ranges->begin(), ranges->end());
   if (pool.meta.deleting) {
     if (truth.deleted == 0) truth.deleted = change.version;
+    if (!ranges || truth.in_force != *ranges) truth.in_force.clear();  // edited since: it holds on to less
     return;
   }
   const bool ready = ranges && is_ready(pool);

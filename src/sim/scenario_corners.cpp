@@ -2,7 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <memory>
+#include <utility>
+
 #include <boost/json.hpp>
+
+#include "api/condition.h"
 
 namespace berth::sim {
 namespace {
@@ -23,6 +29,7 @@ class Corners {
     if (below(2) == 0) age_against_name();
     if (below(3) == 0) subnet_deleted_under_newcomers();
     if (below(3) == 0) vpc_that_changes();
+    if (below(4) == 0) burst_that_fills_all();
   }
 
  private:
@@ -172,6 +179,77 @@ class Corners {
     if (below(2) == 0) remove(gone + within(milliseconds(500)), "kubeovn.io", "subnets", "", "corner");
     for (int i = 1; i <= 4; ++i)
       create(gone + milliseconds(700 * i * i), "kubeovn.io", "vpcs", "", vpc({"vpc-a", "vpc-b"}, "10.80.0.7"));
+  }
+
+  // Random, static and pooled pods, as many as two Subnets and their pools have addresses; then some more, and as many
+  // go. Which of them an address is given to first is open, but in the end each has one.
+  void burst_that_fills_all() {
+    tenant("burst");
+    for (const char* half : {"a", "b"}) {
+      const std::string net = fmt::format("10.{}.0", *half == 'a' ? 81 : 82);
+      const std::string name = fmt::format("burst-{}", half);
+      create(milliseconds(1), "kubeovn.io", "subnets", "",
+             {{"apiVersion", "kubeovn.io/v1"},
+              {"kind", "Subnet"},
+              {"metadata", {{"name", name}}},
+              {"spec",
+               {{"cidrBlock", net + ".0/28"},
+                {"namespaces", array{"burst"}},
+                {"excludeIps", array{value(net + ".14")}}}}});
+      create(milliseconds(2), "kubeovn.io", "ippools", "",
+             {{"apiVersion", "kubeovn.io/v1"},
+              {"kind", "IPPool"},
+              {"metadata", {{"name", name}}},
+              {"spec", {{"subnet", name}, {"ips", array{value(net + ".5.." + net + ".7")}}}}});
+    }
+    Scenario all;  // the pods of the burst, each to come at once when their pools are there
+    Corners of_burst(random_, all);
+    of_burst.pods(18, "burst", "random", {}, {});
+    for (int i = 0; i < 6; ++i) {
+      of_burst.pod({}, "burst", fmt::format("pooled{}", i),
+                   {{"ovn.kubernetes.io/ip_pool", i < 3 ? "burst-a" : "burst-b"}});
+    }
+    of_burst.pod({}, "burst", "static0", {{"ovn.kubernetes.io/ip_address", "10.81.0.14"}});
+    of_burst.pod({}, "burst", "static1", {{"ovn.kubernetes.io/ip_address", "10.82.0.14"}});
+    Scenario more;
+    Corners afterwards(random_, more);
+    afterwards.pods(2, "burst", "late", {}, {});
+    afterwards.pod({}, "burst", "late-pooled", {{"ovn.kubernetes.io/ip_pool", "burst-b"}});
+    afterwards.pod({}, "burst", "late-static", {{"ovn.kubernetes.io/ip_address", "10.82.0.14"}});
+    Scenario fewer;
+    Corners in_the_end(random_, fewer);
+    for (const char* name : {"random3", "random11", "pooled4", "static1"})
+      in_the_end.remove({}, "", "pods", "burst", name);
+
+    for (auto* pods : {&all, &more}) {
+      for (std::size_t i = pods->steps.size(); i > 1; --i) std::swap(pods->steps[i - 1], pods->steps[below(i)]);
+    }
+    const auto acts = std::make_shared<std::vector<std::vector<Step>>>(
+        std::vector{std::move(all.steps), std::move(more.steps), std::move(fewer.steps)});
+    const auto next = std::make_shared<std::size_t>(0);
+    for (Duration at = milliseconds(1000); at < out_.length; at += milliseconds(400) + within(milliseconds(900))) {
+      const bool too_late = at + milliseconds(3000) > out_.length;  // to begin, since all three acts must be played
+      step(at, "the burst goes on, if its pools are there", [=](ApiStore& store) {
+        if (*next == acts->size() || (*next == 0 && (too_late || !pools_are_ready(store)))) return;
+        for (const Step& s : acts->at((*next)++)) s.act(store);
+      });
+    }
+    for (int i = 0; i < 18; ++i) {
+      if (i != 3 && i != 11) out_.must_be_wired.insert(fmt::format("burst/random{}", i));
+    }
+    for (const char* stays : {"pooled0", "pooled1", "pooled2", "pooled3", "pooled5", "static0", "late0", "late1",
+                              "late-pooled", "late-static"})
+      out_.must_be_wired.insert(fmt::format("burst/{}", stays));
+  }
+
+  static bool pools_are_ready(ApiStore& store) {
+    const auto ready = [&](const char* name) {
+      const auto pool = store.get(*store.types().find("kubeovn.io", "v1", "ippools"), "", name);
+      return pool && std::ranges::any_of(api::parse_conditions(**pool), [](const api::Condition& c) {
+               return c.type == "Ready" && c.status == "True";
+             });
+    };
+    return ready("burst-a") && ready("burst-b");
   }
 
   Random& random_;

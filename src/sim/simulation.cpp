@@ -66,7 +66,7 @@ class Simulation {
         nodes_(scheduler_, store_, faults_, random_, {"node-1", "node-2", "node-3"}, options.safeguards.confirm,
                {[this](const WiredPod& w) { on_wired(w); }}),
         scenario_(make_scenario(random_)) {
-    ovn_.subscribe([this](const std::vector<ovsdb::RowChange>&) { on_ovn_change(); });
+    ovn_.subscribe([this](const std::vector<ovsdb::RowChange>& changes) { on_ovn_change(changes); });
     observer_ = store_.observe([this](const ResourceType& type, const Change& change) { note_change(type, change); });
   }
 
@@ -83,6 +83,7 @@ class Simulation {
     advance(scenario_.length);
     calm_down();
     check_rest();
+    check_nothing_was_left_undone();
     tear_everything_down();
     return finish();
   }
@@ -243,7 +244,10 @@ class Simulation {
   }
 
   // A leader that has been succeeded changes nothing in OVN, whatever it still believes.
-  void on_ovn_change() {
+  void on_ovn_change(const std::vector<ovsdb::RowChange>& changes) {
+    for (const ovsdb::RowChange& change : changes) {
+      if (undone_ && change.table != "NB_Global") undone_->push_back("a row of " + change.table);
+    }
     const std::uint64_t epoch = std::exchange(committer_, 0);
     if (epoch != 0 && leader_ && leader_->engine().running() && epoch < leader_->epoch()) {
       oracle_.fail(fmt::format("the leader of epoch {} changed OVN while that of epoch {} was running", epoch,
@@ -312,6 +316,18 @@ class Simulation {
     }
   }
 
+  // Whoever is not told of what concerns him is looked at again now: with a new connection to OVN, everything is.
+  void check_nothing_was_left_undone() {
+    if (!leader_ || !oracle_.violations().empty()) return;
+    undone_.emplace();
+    leader_->drop_ovn_connection();
+    advance(std::chrono::seconds(5));
+    (void)wait_for([this] { return leader_ && leader_->engine().quiet(); }, std::chrono::seconds(60));
+    for (const std::string& what : *undone_)
+      oracle_.fail(what + " was left as it was until everything was looked at again");
+    undone_.reset();
+  }
+
   // ---- The end of it all: everything at once, in any order, with a crash in the middle
 
   void tear_everything_down() {
@@ -376,6 +392,7 @@ class Simulation {
     const std::string text =
         fmt::format("{} {} {} {}", static_cast<int>(change.type), type.plural, name_of(*change.object), change.version);
     for (const char c : text) fingerprint_ = (fingerprint_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+    if (undone_ && type.kind != "Event") undone_->push_back(fmt::format("{} {}", type.kind, name_of(*change.object)));
     if (options_.trace && type.kind != "Event") {
       static constexpr const char* kTypes[] = {"+", "~", "-"};
       std::fprintf(stderr, "%10.3f   %s %s %s %s\n", seconds(), kTypes[static_cast<int>(change.type)],
@@ -420,6 +437,7 @@ class Simulation {
   std::uint64_t committer_ = 0;
   std::uint64_t steps_ = 0;
   std::uint64_t fingerprint_ = 0xCBF29CE484222325ULL;
+  std::optional<std::vector<std::string>> undone_;  // what has changed since everything was done
   std::unique_ptr<SimController> leader_;
   std::unique_ptr<SimController> old_leader_;
 };

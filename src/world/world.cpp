@@ -265,7 +265,31 @@ const std::set<net::Cidr>& World::ranges_ever_in_force(const std::string& subnet
   return it == ranges_ever_.end() ? unknown : it->second;
 }
 
+void World::note_refusal(const std::string& subnet, const std::string& why, const std::string& rival) {
+  const auto known = refusals_.find(subnet);
+  const Refusal before = known == refusals_.end() ? Refusal() : known->second;
+  if (before.why == why && before.rival == rival) return;
+  if (const auto of_rival = losers_of_.find(before.rival); of_rival != losers_of_.end()) {
+    of_rival->second.erase(subnet);
+    if (of_rival->second.empty()) losers_of_.erase(of_rival);
+  }
+  if (!rival.empty()) losers_of_[rival].insert(subnet);
+  if (why.empty()) {
+    refusals_.erase(subnet);
+  } else {
+    refusals_[subnet] = {why, rival};
+    mark_losers_of(subnet);  // it stands in nobody's way any more
+  }
+}
+
+void World::mark_losers_of(const std::string& subnet) {
+  const auto losers = losers_of_.find(subnet);
+  if (losers == losers_of_.end()) return;
+  for (const std::string& loser : losers->second) mark_dirty_later({KeyKind::subnet, loser});
+}
+
 void World::note_switch_under_way(const std::string& subnet, std::vector<net::Cidr> cidrs) {
+  if (switches_under_way_.contains(subnet)) mark_losers_of(subnet);
   if (cidrs.empty()) {
     switches_under_way_.erase(subnet);
   } else {
@@ -352,7 +376,12 @@ void World::end_read(std::uint64_t begun, const std::set<std::string>& namespace
 }
 
 void World::mark_dirty(Key key) {
+  dirty_later_.erase(key);
   if (dirty_.insert(key).second) dirty_order_.push_back(std::move(key));
+}
+
+void World::mark_dirty_later(const Key& key) {
+  if (!dirty_.contains(key) && dirty_later_.insert(key).second) later_order_.push_back(key);
 }
 
 void World::mark_all_dirty() {
@@ -372,10 +401,14 @@ void World::mark_all_dirty() {
 }
 
 std::optional<Key> World::take_dirty() {
-  if (dirty_order_.empty()) return std::nullopt;
-  Key key = std::move(dirty_order_.front());
-  dirty_order_.pop_front();
-  dirty_.erase(key);
+  constexpr unsigned kOneIn = 8;
+  while (!later_order_.empty() && !dirty_later_.contains(later_order_.front())) later_order_.pop_front();
+  const bool later = !later_order_.empty() && (dirty_order_.empty() || ++taken_ % kOneIn == 0);
+  auto& order = later ? later_order_ : dirty_order_;
+  if (order.empty()) return std::nullopt;
+  Key key = std::move(order.front());
+  order.pop_front();
+  (later ? dirty_later_ : dirty_).erase(key);
   return key;
 }
 

@@ -149,6 +149,9 @@ class World final : public binding::Knowledge {
   // The range of a logical switch whose transaction is under way; nobody else may be given it meanwhile.
   void note_switch_under_way(const std::string& subnet, std::vector<net::Cidr> cidrs);
   [[nodiscard]] const std::vector<net::Cidr>& switch_under_way(const std::string& subnet) const;
+  // Why a Subnet's text is not taken (empty: it is), and the Subnet against which it lost, if it did. Who lost is
+  // looked at again when that one's range, or what is said about it, changes.
+  void note_refusal(const std::string& subnet, const std::string& why, const std::string& rival);
   // Since this process runs and the Subnet exists; for the auditor, whose news may be late.
   [[nodiscard]] const std::set<net::Cidr>& ranges_ever_in_force(const std::string& subnet) const;
   [[nodiscard]] bool vpc_ready(const std::string& name) const;
@@ -225,9 +228,11 @@ class World final : public binding::Knowledge {
 
   // ---- Dirty keys, in order of marking, each once
   void mark_dirty(Key key);
+  // For those who may have lost against something that has changed, which can be many: seven others go first.
+  void mark_dirty_later(const Key& key);
   void mark_all_dirty();
   [[nodiscard]] std::optional<Key> take_dirty();
-  [[nodiscard]] bool has_dirty() const { return !dirty_order_.empty(); }
+  [[nodiscard]] bool has_dirty() const { return !dirty_.empty() || !dirty_later_.empty(); }
 
   Counters counters;
 
@@ -279,6 +284,7 @@ class World final : public binding::Knowledge {
   void namespace_binding_changed(const std::string& ns);
   void index_port(const LogicalPort& port, bool there);
   void mark_gateways();
+  void mark_losers_of(const std::string& subnet);
   void update_claims(const std::string& subnet, const api::Subnet* after, WallTime since);
   void set_claim(const std::string& ns, const std::string& subnet, bool claims, WallTime since);
   [[nodiscard]] binding::SubnetView view_of(const api::Subnet& subnet) const;
@@ -336,6 +342,12 @@ class World final : public binding::Knowledge {
   std::map<std::string, SubnetState> subnet_states_;
   std::map<std::string, std::set<net::Cidr>> ranges_ever_;
   std::map<std::string, std::vector<net::Cidr>> switches_under_way_;
+  struct Refusal {
+    std::string why;
+    std::string rival;
+  };
+  std::map<std::string, Refusal> refusals_;
+  std::map<std::string, std::set<std::string>> losers_of_;
   ipam::Registry allocators_;
   struct PooledRange {
     net::Address last;
@@ -354,6 +366,9 @@ class World final : public binding::Knowledge {
 
   std::deque<Key> dirty_order_;
   std::set<Key> dirty_;
+  std::deque<Key> later_order_;  // also keys that are not in dirty_later_ any more
+  std::set<Key> dirty_later_;
+  unsigned taken_ = 0;
 };
 
 // The name under which a Vip holds its lease; no port has such a name.

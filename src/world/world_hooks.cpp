@@ -76,6 +76,10 @@ void World::on_node(const std::optional<api::Node>& before, const api::Node* aft
                     before->meta.labels == after->meta.labels && before->internal_ips == after->internal_ips &&
                     before->meta.deleting == after->meta.deleting;
   if (!same) mark_gateways();
+  if (before && (after == nullptr || before->internal_ips != after->internal_ips)) {
+    for (const auto& [subnet, refusal] : refusals_)
+      mark_dirty_later({KeyKind::subnet, subnet});  // perhaps for its sake
+  }
 }
 
 // Nodes came, went or changed: what the default Vpc routes to them, and centralized gateways.
@@ -142,7 +146,11 @@ void World::on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after)
   const api::Vpc& vpc = after != nullptr ? *after : *before;
   mark_dirty({KeyKind::vpc, vpc.meta.name});
   wake({WaitKey::Kind::vpc, vpc.meta.name});
+  const bool reach_changed = !before || after == nullptr || before->namespaces != after->namespaces ||
+                             before->default_subnet != after->default_subnet ||
+                             before->meta.deleting != after->meta.deleting;
   for (const auto& [name, s] : subnets_.all()) {
+    if (!reach_changed) break;
     if (s.is_ovn() && (s.effective_vpc() == vpc.meta.name || vpc_in_force(s) == vpc.meta.name))
       mark_dirty({KeyKind::subnet, name});
   }
@@ -153,8 +161,6 @@ void World::on_vpc(const std::optional<api::Vpc>& before, const api::Vpc* after)
       if (linked) mark_dirty({KeyKind::vpc, name});
     }
   }
-  const bool reach_changed = !before || after == nullptr || before->namespaces != after->namespaces ||
-                             before->default_subnet != after->default_subnet;
   if (!reach_changed) return;
   for (const api::Vpc* v : {before ? &*before : nullptr, after}) {
     if (v == nullptr) continue;
@@ -179,21 +185,21 @@ void World::on_subnet(const std::optional<api::Subnet>& before, const api::Subne
   }
   update_claims(name, after, !before && s.meta.generation <= 1 ? s.meta.created : wall_);
   const bool gone_or_going = after == nullptr || (after->meta.deleting && !(before && before->meta.deleting));
-  const bool range_changed =
-      gone_or_going || !before || before->cidr_block != after->cidr_block || before->vpc != after->vpc;
-  if (range_changed) {
-    // Whoever lost against this range is tried again.
-    for (const auto& [other, object] : subnets_.all()) {
-      if (other != name && !subnet_state(other).ready) mark_dirty({KeyKind::subnet, other});
-    }
-  }
+  const bool range_changed = gone_or_going || !before || before->cidr_block != after->cidr_block ||
+                             before->vpc != after->vpc || before->vlan != after->vlan ||
+                             before->provider != after->provider;
+  if (range_changed) mark_losers_of(name);
   if (after == nullptr) {
+    note_refusal(name, "", "");
     subnet_states_.erase(name);
     claimed_by_.erase(name);
     ranges_ever_.erase(name);
   }
   wake({WaitKey::Kind::subnet, name});
   wake({WaitKey::Kind::subnet, "provider:" + s.effective_provider()});
+  if (!before || gone_or_going) {
+    for (const std::string& vip : vips_in(name)) mark_dirty({KeyKind::vip, vip});
+  }
   if (gone_or_going) {
     for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
   }
@@ -237,6 +243,10 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
   const bool ports_changed = added || it->second.dhcp_v4 != state.dhcp_v4 || it->second.dhcp_v6 != state.dhcp_v6 ||
                              it->second.distributed != state.distributed;
   const bool usable_changed = added || it->second.ready != state.ready || it->second.in_force != state.in_force;
+  const bool reason_changed = it->second.unready != state.unready;
+  const auto mark_vips = [&] {
+    for (const std::string& vip : vips_in(name)) mark_dirty({KeyKind::vip, vip});
+  };
   if (state.in_force) ranges_ever_[name].insert(state.in_force->cidrs.begin(), state.in_force->cidrs.end());
   it->second = std::move(state);
   wake({WaitKey::Kind::subnet, name});
@@ -247,11 +257,19 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
   if (ports_changed && !usable_changed) {
     for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
   }
-  if (!usable_changed) return;
+  if (!usable_changed) {
+    if (reason_changed) mark_vips();
+    return;
+  }
   for (const auto& [ns, subnets] : claims_) {
     if (subnets.contains(name)) namespace_binding_changed(ns);
   }
   // Namespaces that name it, or fall back on it, and pods bound to it.
+  if (const api::Subnet* s = subnets_.find(name)) {
+    if (const api::Vpc* vpc = vpcs_.find(s->effective_vpc())) {
+      for (const std::string& ns : vpc->namespaces) mark_dirty({KeyKind::namespace_, ns});
+    }
+  }
   if (const auto named = named_by_.find(name); named != named_by_.end()) {
     for (const std::string& ns : named->second) mark_dirty({KeyKind::namespace_, ns});
   }
@@ -266,7 +284,7 @@ void World::set_subnet_state(const std::string& name, SubnetState state) {
     for (const auto& [node, object] : nodes_.all()) mark_dirty({KeyKind::node, node});
   }
   for (const std::string& ip : ips_in(name)) mark_dirty(key_of(*ips_.find(ip)));
-  for (const std::string& vip : vips_in(name)) mark_dirty({KeyKind::vip, vip});
+  mark_vips();
 }
 
 // ---- OVN
@@ -301,15 +319,7 @@ void World::observe_switch(const std::string& name, std::optional<LogicalSwitch>
     switches_.erase(name);
   }
   mark_dirty({KeyKind::subnet, name});
-  if (!range_freed) return;
-  // For those that lost against it, with their first range or with an edit.
-  for (const auto& [other, object] : subnets_.all()) {
-    const SubnetState& state = subnet_state(other);
-    const bool satisfied = state.ready && state.in_force &&
-                           object.cidr_block == api::to_string(state.in_force->cidrs) &&
-                           vpc_in_force(object) == object.effective_vpc();
-    if (!satisfied) mark_dirty({KeyKind::subnet, other});
-  }
+  if (range_freed) mark_losers_of(name);
 }
 
 void World::observe_port(const std::string& name, std::optional<LogicalPort> port) {

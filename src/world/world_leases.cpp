@@ -23,7 +23,7 @@ void World::configure_allocator(const std::string& subnet, const ipam::Config& c
   const auto adopt = [&](const Key& key, const std::string& port, const std::string& pod_uid,
                          const std::vector<net::Address>& addresses, net::Mac mac) {
     if (!reservation_of_.contains(port)) note_reservation(key, port, pod_uid);
-    if (fresh.holds(port)) return;
+    if (fresh.holds(port) || addresses.empty()) return;
     ipam::Lease lease;
     lease.mac = mac;
     for (const net::Address& a : addresses) (a.is_v4() ? lease.v4 : lease.v6) = a;
@@ -129,6 +129,7 @@ void World::reserve_as_written(const api::Ip& ip) {
   note_reservation(key_of(ip), ip.meta.name, ip.pod_uid);
   const auto held = a->find(ip.meta.name);
   if (held && held->addresses() == ip.addresses) return;
+  if (ip.addresses.empty()) return;  // it says nothing
   ipam::Lease lease;
   lease.mac = ip.mac;
   for (const net::Address& address : ip.addresses) (address.is_v4() ? lease.v4 : lease.v6) = address;
