@@ -35,6 +35,11 @@ inline constexpr std::string_view kRouted = "routed";
 inline constexpr std::string_view kLogicalRouter = "logical_router";
 inline constexpr std::string_view kPodNicType = "pod_nic_type";
 inline constexpr std::string_view kPortName = "port_name";
+// Bandwidth, in Mbit/s and Mbit.
+inline constexpr std::string_view kIngressRate = "ingress_rate";
+inline constexpr std::string_view kIngressBurst = "ingress_burst";
+inline constexpr std::string_view kEgressRate = "egress_rate";
+inline constexpr std::string_view kEgressBurst = "egress_burst";
 }  // namespace suffix
 
 inline constexpr std::string_view kNetworksAnnotation = "k8s.v1.cni.cncf.io/networks";

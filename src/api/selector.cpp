@@ -18,7 +18,9 @@ LabelSelector LabelSelector::parse(const JsonObject& object) {
                               : op == "Exists"       ? Operator::exists
                               : op == "DoesNotExist" ? Operator::does_not_exist
                                                      : Operator::never;
-      out.requirements_.push_back({string_at(*e, {"key"}), parsed, strings_at(*e, {"values"})});
+      // What it says instead of an operator is kept for the message.
+      out.requirements_.push_back(
+          {string_at(*e, {"key"}), parsed, parsed == Operator::never ? std::vector{op} : strings_at(*e, {"values"})});
     }
   }
   return out;
@@ -48,7 +50,9 @@ bool LabelSelector::matches(const std::map<std::string, std::string>& labels) co
 std::optional<std::string> LabelSelector::problem() const {
   for (const Requirement& r : requirements_) {
     if (r.key.empty()) return "an expression has no key; name a label";
-    if (r.op == Operator::never) return "label " + r.key + ": the operator must be In, NotIn, Exists or DoesNotExist";
+    if (r.op == Operator::never) {
+      return "label " + r.key + ": operator \"" + r.values.front() + "\": must be In, NotIn, Exists or DoesNotExist";
+    }
     const bool lists = r.op == Operator::in || r.op == Operator::not_in;
     if (lists && r.values.empty()) return "label " + r.key + ": In and NotIn need values";
     if (!lists && !r.values.empty()) return "label " + r.key + ": Exists and DoesNotExist take no values";

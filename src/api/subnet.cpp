@@ -34,7 +34,19 @@ const std::vector<net::Cidr>& forbidden_networks() {
   return networks;
 }
 
+// A Subnet of a vlan without a CIDR: its pods have MAC addresses, and no others.
+Error mac_only(const Subnet& s) {
+  constexpr const char* kNoAddresses = "a Subnet without cidrBlock has no addresses; remove it, or set spec.cidrBlock";
+  if (!s.gateway.empty()) return invalid(s, "gateway", s.gateway, kNoAddresses);
+  if (!s.exclude_ips.empty()) return invalid(s, "excludeIps", join(s.exclude_ips, ","), kNoAddresses);
+  if (!s.vips.empty()) return invalid(s, "vips", join(s.vips, ","), kNoAddresses);
+  if (!s.u2o_interconnection_ip.empty())
+    return invalid(s, "u2oInterconnectionIP", s.u2o_interconnection_ip, kNoAddresses);
+  return invalid(s, "cidrBlock", "", "Berth gives no MAC addresses without IP addresses yet; write a CIDR");
+}
+
 Result<std::vector<net::Cidr>> plan_cidrs(const Subnet& s) {
+  if (s.cidr_block.empty() && !s.vlan.empty()) return fail(mac_only(s));
   if (s.cidr_block.empty()) {
     return fail(invalid(s, "cidrBlock", "", "a CIDR is needed, such as 10.66.0.0/16, or IPv4 and IPv6 with a comma"));
   }
@@ -122,7 +134,7 @@ Status check_choices(const Subnet& s, const std::vector<net::Cidr>& cidrs) {
   if (v6 && s.mtu > 0 && s.mtu < 1280)
     return fail(invalid(s, "mtu", std::to_string(s.mtu), "IPv6 needs at least 1280"));
   if (s.effective_vpc() == s.meta.name)
-    return fail(invalid(s, "vpc", s.vpc, "a Subnet and its Vpc must not have the same name"));
+    return fail(invalid(s, "vpc", s.vpc, "a Subnet and its Vpc must not have the same name; rename one"));
   const bool of_the_system = s.meta.name == kDefaultSubnet || s.meta.name == kJoinSubnet;
   if (of_the_system && s.effective_vpc() != kDefaultVpc)
     return fail(invalid(s, "vpc", s.vpc, fmt::format("must stay {}: the cluster itself needs it there", kDefaultVpc)));

@@ -83,7 +83,7 @@ Status check_egress(const Subnet& s, const std::vector<net::Cidr>& cidrs) {
   constexpr const char* kField = "externalEgressGateway";
   if (has_upper(text)) return fail(invalid(s, kField, text, "IPv6 must be written in lower case"));
   const auto items = split_list(text);
-  if (items.size() > 2) return fail(invalid(s, kField, text, "at most one address for each family"));
+  if (items.size() > 2) return fail(invalid(s, kField, text, "at most one address for each family; remove the others"));
   for (const std::string& item : items) {
     const auto address = net::Address::parse(item);
     if (!address) return fail(invalid(s, kField, text, address.error().message));
@@ -121,7 +121,9 @@ Result<net::Family> family_of_list(const std::string& text) {
   for (const std::string& item : split_list(text)) {
     const auto address = net::Address::parse(item);
     const auto cidr = address ? Result<net::Cidr>(fail(ErrorCode::invalid, "")) : net::Cidr::parse(item);
-    if (!address && !cidr) return fail(ErrorCode::invalid, fmt::format("{} is neither an address nor a CIDR", item));
+    if (!address && !cidr)
+      return fail(ErrorCode::invalid,
+                  fmt::format("{} is neither an address nor a CIDR; write such as 192.0.2.0/24", item));
     const net::Family is = address ? address->family() : cidr->family();
     if (family && *family != is) return fail(ErrorCode::invalid, "must be of one family; split the rule");
     family = is;

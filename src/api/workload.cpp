@@ -96,7 +96,8 @@ Result<std::vector<NetworkSelection>> parse_network_selections(std::string_view 
     const auto value = parse_json(text);
     if (!value || !value->is_array()) {
       return fail(ErrorCode::invalid,
-                  fmt::format("annotation {}: \"{}\" is not a JSON list of networks", kNetworksAnnotation, text));
+                  fmt::format("annotation {}: \"{}\" is not a JSON list of networks; write [{{\"name\": \"net1\"}}]",
+                              kNetworksAnnotation, text));
     }
     for (const JsonValue& item : value->get_array()) {
       const JsonObject* o = item.if_object();

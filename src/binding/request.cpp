@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <map>
 
 #include "api/annotations.h"
@@ -68,10 +70,16 @@ class Reader {
     return std::nullopt;
   }
 
+  // Where the user said it: of this interface, or of all of the network.
+  [[nodiscard]] std::string key_of(std::string_view suffix) const {
+    const std::string own = api::annotation_key(provider_, suffix), of_all = api::annotation_key(network_, suffix);
+    return !pod_.meta.annotation(own) && pod_.meta.annotation(of_all) ? of_all : own;
+  }
+
   [[nodiscard]] tl::unexpected<Error> bad(std::string_view suffix, std::string_view text,
                                           std::string_view remedy) const {
-    return fail(ErrorCode::invalid, fmt::format("Pod {}: annotation {} \"{}\": {}", pod_.meta.key(),
-                                                api::annotation_key(provider_, suffix), text, remedy));
+    return fail(ErrorCode::invalid,
+                fmt::format("Pod {}: annotation {} \"{}\": {}", pod_.meta.key(), key_of(suffix), text, remedy));
   }
 
   // "a" or "a/prefix"
@@ -95,7 +103,7 @@ class Reader {
     std::ranges::sort(out.addresses);
     const auto same = std::ranges::adjacent_find(out.addresses, {}, &net::Address::family);
     if (same != out.addresses.end())
-      return bad(api::suffix::kIpAddress, text.value_or(""), "at most one address of each family");
+      return bad(api::suffix::kIpAddress, text.value_or(""), "at most one address of each family; remove the others");
     return {};
   }
 
@@ -203,9 +211,30 @@ std::vector<std::string> interfaces_of(const Selections& selections) {
   return out;
 }
 
+// Of every network, also of those that are not Berth's.
+Status check_rates(const api::Pod& pod) {
+  namespace suffix = api::suffix;
+  constexpr std::array kRates{suffix::kIngressRate, suffix::kIngressBurst, suffix::kEgressRate, suffix::kEgressBurst};
+  for (const auto& [key, text] : pod.meta.annotations) {
+    const auto slash = key.find(".kubernetes.io/");
+    if (slash == std::string::npos) continue;
+    const std::string_view name = std::string_view(key).substr(key.find('/') + 1);
+    if (std::ranges::find(kRates, name) == kRates.end() || text.empty()) continue;
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc() && end == text.data() + text.size()) continue;
+    return fail(ErrorCode::invalid,
+                fmt::format("Pod {}: annotation {} \"{}\": must be a number of {} from 0 on, without a sign or unit, "
+                            "such as 100",
+                            pod.meta.key(), key, text, name.ends_with("rate") ? "Mbit/s" : "Mbit"));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<PodNetworks> networks_of(const api::Pod& pod, const Knowledge& knowledge) {
+  if (auto ok = check_rates(pod); !ok) return fail(ok.error());
   PodNetworks out;
   const auto attach = [&](const Selections& selections) -> Status {
     const auto interfaces = interfaces_of(selections);

@@ -269,7 +269,8 @@ class LivePod {
                            {binding::WaitKey::Kind::namespace_, pod_.meta.ns}},
                           {},
                           refusal.message});
-      failure_ = fmt::format("{}: {}", ipam::to_string(refusal.denial), refusal.message);
+      failure_ = fmt::format("{}: {}{}", ipam::to_string(refusal.denial), who_asks(request, bind, refusal.message),
+                             refusal.message);
       drop_unwritten(request.port);
       return false;
     }
@@ -283,6 +284,21 @@ class LivePod {
     if (subnet == nullptr || subnet->is_ovn()) wanted.mac = lease->mac;  // elsewhere the MAC is not Berth's to give
     wanted.rule = binding::to_string(decision.rule);
     return grant(request, wanted);
+  }
+
+  // "Pod shop/a: annotation ovn.kubernetes.io/ip_address "10.66.0.1": ", with what of the pod's own words was refused.
+  [[nodiscard]] std::string who_asks(const NetworkRequest& request, const binding::Bind& bind,
+                                     const std::string& refusal) const {
+    const std::string pod = fmt::format("Pod {}: ", pod_.meta.key());
+    if (refusal.starts_with(pod)) return {};
+    std::string_view suffix;
+    if (!request.addresses.empty()) suffix = api::suffix::kIpAddress;
+    if (!bind.alternatives.empty() || !bind.pool.empty()) suffix = api::suffix::kIpPool;
+    if (!request.mac.is_none() && refusal.find(request.mac.to_string()) != std::string::npos)
+      suffix = api::suffix::kMacAddress;
+    const std::string key = api::annotation_key(request.provider, suffix);
+    const auto text = pod_.meta.annotation(key);
+    return text && !suffix.empty() ? fmt::format("{}annotation {} \"{}\": ", pod, key, *text) : pod;
   }
 
   // What the port holds was given to an earlier pod of that name, which nobody means to follow.

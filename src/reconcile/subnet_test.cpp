@@ -294,9 +294,9 @@ TEST_F(SubnetTest, ASelectorThatCanNeverMatchIsAnError) {
     cluster.settle();
     return cluster.condition(Kind::subnet, "", "sel", "Ready");
   };
-  EXPECT_NE(
-      with({{"key", "a"}, {"operator", "Foo"}}).find("spec.namespaceSelectors[0]: label a: the operator must be In"),
-      std::string::npos);
+  EXPECT_NE(with({{"key", "a"}, {"operator", "Foo"}})
+                .find("spec.namespaceSelectors[0]: label a: operator \"Foo\": must be In"),
+            std::string::npos);
   EXPECT_NE(with({{"key", "a"}, {"operator", "In"}}).find("In and NotIn need values"), std::string::npos);
   EXPECT_TRUE(with({{"key", "a"}, {"operator", "Exists"}}).starts_with("True "));
 }
