@@ -175,16 +175,22 @@ void statics() {
 
 namespace {
 
-std::string slash24(std::size_t i) { return fmt::format("{}.{}.{}.0/24", 10 + (i >> 16), (i >> 8) & 255, i & 255); }
+void add_slash24(Subject& subject, std::size_t i, std::string& name, std::string& cidr) {
+  write(name, FMT_COMPILE("subnet{}"), i);
+  write(cidr, FMT_COMPILE("{}.{}.{}.0/24"), 10 + (i >> 16), (i >> 8) & 255, i & 255);
+  (void)subject.add(name, cidr);
+}
 
 void add_and_delete(std::size_t n) {
   std::vector<Sample> add;
   std::vector<Sample> del;
   std::vector<double> floor_ns;
+  std::string name;
+  std::string cidr;
   for (std::size_t r = 0; r < repetitions(n); ++r) {
     Subject subject;
     add.push_back(measure([&] {
-      for (std::size_t i = 0; i < n; ++i) (void)subject.add(fmt::format("subnet{}", i), slash24(i));
+      for (std::size_t i = 0; i < n; ++i) add_slash24(subject, i, name, cidr);
     }));
     bool ok = subject.registry().size() == n;
     for (std::size_t i = 0; ok && i < n; ++i) {
@@ -194,7 +200,10 @@ void add_and_delete(std::size_t n) {
     add.back().ok = ok;
     std::size_t done = 0;
     del.push_back(measure([&] {
-      for (std::size_t i = 0; i < n; ++i) done += subject.registry().remove(fmt::format("subnet{}", i)) ? 1 : 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        write(name, FMT_COMPILE("subnet{}"), i);
+        done += subject.registry().remove(name) ? 1 : 0;
+      }
     }));
     del.back().ok = done == n && subject.registry().size() == 0;
     floor_ns.push_back(measure([&] {

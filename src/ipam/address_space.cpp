@@ -32,21 +32,22 @@ Uint128 size_of(const Spans& spans) {
 
 Spans merged(Spans spans) {
   std::ranges::sort(spans, {}, &Span::first);
-  Spans result;
+  std::size_t count = 0;
   for (const auto& span : spans) {
-    if (result.empty() || (span.first > result.back().last && span.first - result.back().last > 1)) {
-      result.push_back(span);
+    if (count == 0 || (span.first > spans[count - 1].last && span.first - spans[count - 1].last > 1)) {
+      spans[count++] = span;
     } else {
-      result.back().last = std::max(result.back().last, span.last);
+      spans[count - 1].last = std::max(spans[count - 1].last, span.last);
     }
   }
-  return result;
+  spans.resize(count);
+  return spans;
 }
 
 // Both ascending and disjoint.
 Spans minus(const Spans& a, const Spans& b) {
   Spans result;
-  result.reserve(a.size() + b.size());
+  if (a.size() + b.size() > 8) result.reserve(a.size() + b.size());
   auto cut = b.begin();
   for (const auto& span : a) {
     Uint128 first = span.first;
@@ -103,11 +104,11 @@ Spans AddressSpace::withheld_by(const std::vector<Address>& gateways, const std:
   return merged(std::move(withheld));
 }
 
-Spans AddressSpace::spans_of(const RangeSet& ranges) const {
+Spans AddressSpace::spans_of(const std::vector<Range>& ranges) const {
   Spans spans;
   if (!cidr_) return spans;
   const Address last = at(largest_);
-  for (const auto& range : ranges.ranges()) {
+  for (const auto& range : ranges) {
     if (range.last < at(0) || range.first > last) continue;
     spans.push_back({offset_of(std::max(range.first, at(0))), offset_of(std::min(range.last, last))});
   }
@@ -221,15 +222,16 @@ void AddressSpace::settle_general() {
   general_stale_ = false;
 }
 
-void AddressSpace::set_pool(const std::string& pool, RangeSet ranges) {
+void AddressSpace::set_pool(const std::string& pool, const RangeSet& of) {
   assert(!pool.empty());
+  auto ranges = of.ranges();
   const auto known = pools_.find(pool);
   if (known != pools_.end() && known->second->ranges == ranges) return;
   remove_pool(pool);
   const auto it = pools_.emplace(pool, std::make_unique<View>()).first;
   View& view = *it->second;
   view.ranges = std::move(ranges);
-  for (const auto& range : view.ranges.ranges()) owned_.push_back({range.first, range.last, it->first, &view});
+  for (const auto& range : view.ranges) owned_.push_back({range.first, range.last, it->first, &view});
   std::ranges::sort(owned_, {}, &Owned::first);
   carve(view);
 }
@@ -443,8 +445,8 @@ Status AddressSpace::check_view(std::string_view name, const View& view) const {
 Status AddressSpace::check_pools() const {
   std::size_t range_count = 0;
   for (const auto& [name, pool] : pools_) {
-    range_count += pool->ranges.range_count();
-    for (const auto& range : pool->ranges.ranges()) {
+    range_count += pool->ranges.size();
+    for (const auto& range : pool->ranges) {
       const Owned* owned = owned_at(range.first);
       if (owned == nullptr || owned->first != range.first || owned->last != range.last || owned->view != pool.get()) {
         return fail(ErrorCode::internal, fmt::format("pool {}: {} is not indexed", name, range.to_string()));

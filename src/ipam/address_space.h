@@ -56,7 +56,7 @@ class AddressSpace {
 
   // The owner of a pool's ranges; the general supply is the pool with the empty name, which always exists.
   // Precondition of set_pool: no range overlaps one of another pool (see overlap()). Unchanged ranges: nothing happens.
-  void set_pool(const std::string& pool, net::RangeSet ranges);
+  void set_pool(const std::string& pool, const net::RangeSet& ranges);
   void remove_pool(const std::string& pool);
   [[nodiscard]] std::optional<std::pair<std::string, net::Range>> overlap(const std::string& pool,
                                                                           const net::Range& range) const;
@@ -87,7 +87,7 @@ class AddressSpace {
  private:
   using Offset = net::Uint128;
   struct View {
-    net::RangeSet ranges;                // as configured, also outside the CIDR; unused in the general view
+    std::vector<net::Range> ranges;      // as configured, also outside the CIDR; none in the general view
     std::shared_ptr<const Spans> whole;  // null: none
     std::shared_ptr<const Spans> drawable;
     Offset size = 0;           // of whole
@@ -113,7 +113,7 @@ class AddressSpace {
   [[nodiscard]] bool is_withheld(Offset o) const;
   [[nodiscard]] Spans withheld_by(const std::vector<net::Address>& gateways,
                                   const std::vector<net::Range>& excludes) const;
-  [[nodiscard]] Spans spans_of(const net::RangeSet& ranges) const;  // clipped to the CIDR
+  [[nodiscard]] Spans spans_of(const std::vector<net::Range>& ranges) const;  // clipped to the CIDR
   [[nodiscard]] const Owned* owned_at(const net::Address& a) const;
   [[nodiscard]] View& view_of(const net::Address& a) {
     if (owned_.empty()) return general_;

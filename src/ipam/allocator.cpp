@@ -65,7 +65,6 @@ std::vector<Address> Lease::addresses() const {
 
 Allocator::Allocator(Config config, std::shared_ptr<Roster> roster)
     : config_(std::move(config)),
-      spaces_{AddressSpace(Family::v4), AddressSpace(Family::v6)},
       roster_(roster ? std::move(roster) : std::make_shared<Roster>()),
       number_(roster_->open_subnet()) {
   configure_spaces();
@@ -93,14 +92,25 @@ void Allocator::reconfigure(Config config) {
   configure_spaces();
 }
 
+const AddressSpace& Allocator::absent(Family family) {
+  static const std::array<AddressSpace, 2> spaces{AddressSpace(Family::v4), AddressSpace(Family::v6)};
+  return spaces.at(static_cast<std::size_t>(family));
+}
+
+AddressSpace& Allocator::make_space(Family family) {
+  auto& space = spaces_[static_cast<std::size_t>(family)];
+  if (!space) space = std::make_unique<AddressSpace>(family);
+  return *space;
+}
+
 void Allocator::configure_spaces() {
-  for (auto& space : spaces_) {
-    const auto of_family = [&](const Cidr& cidr) { return cidr.family() == space.family(); };
+  for (const auto family : kFamilies) {
+    const auto of_family = [&](const Cidr& cidr) { return cidr.family() == family; };
     assert(std::ranges::count_if(config_.cidrs, of_family) <= 1);
     const auto cidr = std::ranges::find_if(config_.cidrs, of_family);
-    if (cidr == config_.cidrs.end() && !space.cidr()) continue;
-    space.configure(cidr == config_.cidrs.end() ? std::nullopt : std::optional(*cidr), config_.gateways,
-                    config_.excludes);
+    if (cidr == config_.cidrs.end() && !has(family)) continue;
+    make_space(family).configure(cidr == config_.cidrs.end() ? std::nullopt : std::optional(*cidr), config_.gateways,
+                                 config_.excludes);
   }
 }
 
@@ -116,13 +126,15 @@ Status Allocator::set_pool(const std::string& pool, const std::vector<Range>& ra
     by_family[static_cast<std::size_t>(range.family())].add(range);
   }
   for (const auto family : kFamilies) {
-    space(family).set_pool(pool, std::move(by_family[static_cast<std::size_t>(family)]));
+    make_space(family).set_pool(pool, by_family[static_cast<std::size_t>(family)]);
   }
   return {};
 }
 
 void Allocator::remove_pool(const std::string& pool) {
-  for (auto& space : spaces_) space.remove_pool(pool);
+  for (auto& space : spaces_) {
+    if (space) space->remove_pool(pool);
+  }
 }
 
 bool Allocator::has_pool(std::string_view pool) const { return space(Family::v4).has_pool(pool); }
@@ -149,7 +161,7 @@ tl::expected<Lease, Refusal> Allocator::acquire(const Ask& ask, Random& random) 
   const Id id = roster_->find(tag, ask.owner, number_);
   Lease lease;
   for (const auto family : kFamilies) {
-    if (!space(family).cidr() || (ask.only && *ask.only != family)) continue;
+    if (!has(family) || (ask.only && *ask.only != family)) continue;
     auto address = choose(ask, family, id);
     if (!address) return tl::unexpected(std::move(address.error()));
     slot(lease, family) = *address;
@@ -175,14 +187,14 @@ std::optional<Refusal> Allocator::wrong_family(const Ask& ask) const {
                      "subnet {}: {} asks for {} and for {} only; drop one of the two annotations", config_.name,
                      ask.owner, it->to_string(), name_of(*ask.only));
     }
-    if (!space(it->family()).cidr()) {
+    if (!has(it->family())) {
       return refusal(Denial::AddressOutOfRange,
                      "subnet {}: {} is outside {}, which has no {} part; ask for an address inside, or use another "
                      "subnet",
                      config_.name, it->to_string(), join_cidrs(config_.cidrs), name_of(it->family()));
     }
   }
-  if (ask.only && !space(*ask.only).cidr()) {
+  if (ask.only && !has(*ask.only)) {
     return refusal(Denial::InvalidIPFamily,
                    "subnet {}: {} asks for {}, but the subnet has {}; correct ip_family, or use "
                    "another subnet",
@@ -195,7 +207,7 @@ tl::expected<Address, Refusal> Allocator::choose(const Ask& ask, Family family, 
   const auto wanted = std::ranges::find(ask.wanted, family, &Address::family);
   if (wanted != ask.wanted.end()) return choose_wanted(*wanted, holder);
 
-  auto& from = space(family);
+  auto& from = make_space(family);
   if (const auto address = held(holder, family)) {
     const bool gateway = std::ranges::find(config_.gateways, *address) != config_.gateways.end();
     if (from.contains(*address) && !gateway && !from.is_network_or_broadcast(*address) &&
@@ -307,12 +319,12 @@ Allocator::Id Allocator::holder_id(const Address& address) const {
 }
 
 void Allocator::hold(Id id, const Address& address) {
-  space(address.family()).take(address);
+  make_space(address.family()).take(address);
   roster_->hold(id, address);
 }
 
 void Allocator::let_go(Id id, const Address& address) {
-  space(address.family()).give_back(address);
+  make_space(address.family()).give_back(address);
   roster_->let_go(id, address);
 }
 
@@ -346,7 +358,7 @@ void Allocator::release(std::uint32_t tag, Id id) {
   roster_->expect_mac(roster_->at(id).mac(), number_);
   if (const auto address = held(id, Family::v4)) roster_->expect_address(*address, number_);
   for (const auto family : kFamilies) {
-    if (const auto address = held(id, family)) space(family).give_back(*address);
+    if (const auto address = held(id, family)) make_space(family).give_back(*address);
   }
   roster_->remove(tag, id);
   --lease_count_;
@@ -366,7 +378,7 @@ std::optional<std::string_view> Allocator::holder_of(const Address& address) con
 
 bool Allocator::has_room(std::optional<Family> only, std::string_view pool) const {
   if (only) return space(*only).has_room(pool);
-  return std::ranges::all_of(spaces_, [&](const auto& space) { return !space.cidr() || space.has_room(pool); });
+  return std::ranges::all_of(kFamilies, [&](Family family) { return !has(family) || space(family).has_room(pool); });
 }
 
 Usage Allocator::usage(Family family) const {

@@ -147,10 +147,14 @@ class Allocator {
   using Id = Roster::Id;
   static constexpr Id kNone = Roster::kNone;
 
+  // Of a family that the subnet never had, and nobody holds an address of: an empty one that all share.
   [[nodiscard]] const AddressSpace& space(net::Family family) const {
-    return spaces_[static_cast<std::size_t>(family)];
+    const auto& space = spaces_[static_cast<std::size_t>(family)];
+    return space ? *space : absent(family);
   }
-  [[nodiscard]] AddressSpace& space(net::Family family) { return spaces_[static_cast<std::size_t>(family)]; }
+  [[nodiscard]] static const AddressSpace& absent(net::Family family);
+  [[nodiscard]] AddressSpace& make_space(net::Family family);  // if it is not there
+  [[nodiscard]] bool has(net::Family family) const { return space(family).cidr().has_value(); }
   void configure_spaces();
 
   [[nodiscard]] std::optional<Refusal> wrong_family(const Ask& ask) const;
@@ -170,8 +174,8 @@ class Allocator {
   [[nodiscard]] Status check_lease(Id id) const;
 
   Config config_;
-  std::array<AddressSpace, 2> spaces_;  // by Family
-  std::shared_ptr<Roster> roster_;      // null: moved from
+  std::array<std::unique_ptr<AddressSpace>, 2> spaces_;  // by Family; null: see space()
+  std::shared_ptr<Roster> roster_;                       // null: moved from
   std::uint32_t number_ = 0;
   std::size_t lease_count_ = 0;
 };

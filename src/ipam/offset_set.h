@@ -2,8 +2,9 @@
 
 // A set of numbers below 2^128: the offsets of addresses from the start of their subnet. Offsets below 2^24 are bits
 // in a tree of 64-way nodes whose summary words say where bits are; nodes are made when first needed and sized by the
-// subnet, so that a /24 costs under 100 bytes and a /8 what is touched of it. Offsets beyond are words in an ordered
-// map. Insert, erase, contains, word and lowest: O(1) below 2^24, O(log words) beyond.
+// subnet, so that a /24 costs under 100 bytes and a /8 what is touched of it. The first leaf, which is all that most
+// subnets ever use, lies in the set itself. Offsets beyond 2^24 are words in an ordered map. Insert, erase, contains,
+// word and lowest: O(1) below 2^24, O(log words) beyond.
 //
 // Always true (check()): a summary bit is set exactly if something below it is; the ordered map holds no empty word.
 
@@ -41,20 +42,19 @@ class OffsetSet {
   // The membership of 64 consecutive offsets; `index` is the offset of the first, divided by 64.
   [[nodiscard]] std::uint64_t word(Offset index) const {
     if (index >= kDense / 64) return sparse_word(index);
-    const auto o = static_cast<std::uint32_t>(index) << 6;
-    if (!top_) return 0;
-    const Middle& middle = top_[o >> 18];
-    if (!middle.leaves) return 0;
-    const Leaf& leaf = middle.leaves[(o >> 12) & 63];
-    return leaf.words ? leaf.words[(o >> 6) & 63] : 0;
+    const auto w = static_cast<std::uint32_t>(index);
+    if (w < 64) return first_.word(w);
+    if (!top_ || !top_[w >> 12].leaves) return 0;
+    return top_[w >> 12].leaves[(w >> 6) & 63].word(w & 63);
   }
 
   // Calls f(index, word) for the words that are not empty, ascending, first..last being offsets (in whole words).
   template <typename F>
   void for_each_word(Offset first, Offset last, F f) const {
-    if (top_ && first < kDense) dense_words(static_cast<std::uint32_t>(first), last, f);
-    auto it = sparse_.lower_bound(first >> 6);
-    for (; it != sparse_.end() && it->first <= last >> 6; ++it) f(it->first, it->second);
+    if (first < kDense) dense_words(static_cast<std::uint32_t>(first), last, f);
+    if (!sparse_) return;
+    auto it = sparse_->lower_bound(first >> 6);
+    for (; it != sparse_->end() && it->first <= last >> 6; ++it) f(it->first, it->second);
   }
   // Calls f(offset) for the members from first to last, ascending.
   template <typename F>
@@ -76,7 +76,12 @@ class OffsetSet {
   static constexpr std::uint32_t kDense = 1U << 24;
   struct Leaf {  // 4096 offsets
     std::uint64_t summary = 0;
+    std::uint32_t size = 0;  // of words: as many as are needed so far
     std::unique_ptr<std::uint64_t[]> words;
+
+    [[nodiscard]] std::uint64_t word(std::uint32_t w) const { return w < size ? words[w] : 0; }
+    void make(std::uint32_t w, std::uint32_t all);
+    [[nodiscard]] Leaf copy() const;
   };
   struct Middle {  // 2^18 offsets
     std::uint64_t summary = 0;
@@ -90,6 +95,9 @@ class OffsetSet {
   [[nodiscard]] std::uint32_t word_count(std::uint32_t middle, std::uint32_t leaf) const {
     return std::min(63U, (dense_ - 1 - (middle << 18) - (leaf << 12)) >> 6) + 1;
   }
+  [[nodiscard]] Leaf* find_leaf(std::uint32_t o);
+  [[nodiscard]] Leaf& make_leaf(std::uint32_t o);
+  [[nodiscard]] bool check_leaf(const Leaf& leaf, std::uint64_t& members) const;
   [[nodiscard]] std::uint64_t sparse_word(Offset index) const;
   bool insert_sparse(Offset o);
   bool erase_sparse(Offset o);
@@ -97,24 +105,29 @@ class OffsetSet {
   template <typename F>
   void dense_words(std::uint32_t first, Offset last, F f) const {
     const std::uint32_t end = last >= kDense ? kDense - 1 : static_cast<std::uint32_t>(last);
+    leaf_words(first_, 0, first, end, f);
+    if (!top_) return;
     for (std::uint32_t m = first >> 18; m <= end >> 18; ++m) {
       for (std::uint64_t leaves = top_[m].summary; leaves != 0; leaves &= leaves - 1) {
         const auto l = static_cast<std::uint32_t>(std::countr_zero(leaves));
-        const std::uint32_t base = (m << 18) + (l << 12);
-        if (base + 4095 < first || base > end) continue;
-        const Leaf& leaf = top_[m].leaves[l];
-        for (std::uint64_t words = leaf.summary; words != 0; words &= words - 1) {
-          const auto w = static_cast<std::uint32_t>(std::countr_zero(words));
-          if (base + (w << 6) + 63 >= first && base + (w << 6) <= end) f(Offset{(base >> 6) + w}, leaf.words[w]);
-        }
+        leaf_words(top_[m].leaves[l], (m << 18) + (l << 12), first, end, f);
       }
+    }
+  }
+  template <typename F>
+  static void leaf_words(const Leaf& leaf, std::uint32_t base, std::uint32_t first, std::uint32_t end, F f) {
+    if (base + 4095 < first || base > end) return;
+    for (std::uint64_t words = leaf.summary; words != 0; words &= words - 1) {
+      const auto w = static_cast<std::uint32_t>(std::countr_zero(words));
+      if (base + (w << 6) + 63 >= first && base + (w << 6) <= end) f(Offset{(base >> 6) + w}, leaf.words[w]);
     }
   }
 
   std::uint32_t dense_;  // how many offsets the tree may hold
+  Leaf first_;
   std::uint64_t top_summary_ = 0;
-  std::unique_ptr<Middle[]> top_;
-  std::map<Offset, std::uint64_t> sparse_;  // by word index
+  std::unique_ptr<Middle[]> top_;                            // all but the first leaf
+  std::unique_ptr<std::map<Offset, std::uint64_t>> sparse_;  // by word index; null: empty
   std::uint64_t size_ = 0;
 };
 

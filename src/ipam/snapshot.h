@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "ipam/offset_set.h"
 #include "net/address.h"
 
@@ -27,7 +29,7 @@ struct Span {  // offsets from the start of the CIDR, both included
   net::Uint128 last;
   bool operator==(const Span&) const = default;
 };
-using Spans = std::vector<Span>;  // ascending, disjoint, not adjacent
+using Spans = boost::container::small_vector<Span, 2>;  // ascending, disjoint, not adjacent; few, as a rule
 
 class Snapshot {
  public:
