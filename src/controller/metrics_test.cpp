@@ -114,5 +114,28 @@ TEST(MetricsTest, SubnetsAreCountedByTheirAllocators) {
   EXPECT_EQ(web.available, 251U) << "256 without network, broadcast, gateway and two pods";
 }
 
+// A double has 53 bits: one pod less in a /64 is not to be seen in the text, but nothing wraps round.
+TEST(MetricsTest, CountersBeyondSixtyFourBits) {
+  world::World world({});
+  const auto object = boost::json::parse(R"({"kind": "Subnet", "metadata": {"name": "web", "uid": "u"},
+      "spec": {"cidrBlock": "fd00::/48"}})");
+  world.upsert(api::Kind::subnet, object.as_object());
+  const auto plan = api::plan_subnet(*world.subnets().find("web"));
+  ASSERT_TRUE(plan) << plan.error().message;
+  world.set_subnet_state("web", {.ready = true, .unready = "", .in_force = *plan});
+  world.configure_allocator(
+      "web",
+      {.name = "web", .cidrs = plan->cidrs, .gateways = plan->gateways, .excludes = plan->excludes, .gateway_mac = {}});
+  Random random(1);
+  ASSERT_TRUE(world.acquire("web", {.owner = "a", .wanted = {}, .only = {}, .mac = {}, .pool = ""}, random));
+
+  Metrics metrics;
+  collect(world, metrics);
+  ASSERT_EQ(metrics.subnets.size(), 1U);
+  EXPECT_EQ(net::to_string(metrics.subnets.front().available), "1208925819614629174706172");
+  EXPECT_EQ(metrics.subnets.front().used, 1U);
+  EXPECT_THAT(to_text(metrics), HasSubstr("subnet_cidr=\"fd00::/48\"} 1.208925819614629"));
+}
+
 }  // namespace
 }  // namespace berth::controller

@@ -202,6 +202,29 @@ TEST_F(AllocatorTest, HugeSubnetsCountBeyondSixtyFourBits) {
   EXPECT_EQ(v6.used_ranges, "fd00::2,fd00::dead:beef:0:1");
 }
 
+// Of one subnet and of a pool in it, by all ways to ask.
+TEST_F(AllocatorTest, CountersBeyondSixtyFourBitsAreExact) {
+  make(make_config("fd00::/48", {"fd00::1"}));
+  ASSERT_TRUE(allocator_->set_pool("p", ranges({"fd00:0:0:1::/64"})));
+  EXPECT_EQ(take("a"), "fd00::2");
+  EXPECT_EQ(take("b", {}, "p"), "fd00:0:0:1::");
+  EXPECT_EQ(take("c", {"fd00:0:0:ffff::7"}), "fd00:0:0:ffff::7");
+  const Counts kept = allocator_->counts(Family::v6);
+  EXPECT_EQ(net::to_string(kept.size), "1208925819614629174706176");
+  EXPECT_EQ(net::to_string(kept.available), "1208925819614629174706170")
+      << "2^80 without first, last, gateway and three";
+  EXPECT_EQ(kept.reserved, Uint128{3});
+  const Snapshot before = allocator_->snapshot(Family::v6);
+  EXPECT_EQ(before.counts(), kept);
+  EXPECT_EQ(net::to_string(before.counts("p").size), "18446744073709551616");
+  EXPECT_EQ(net::to_string(before.counts("p").available), "18446744073709551615");
+  EXPECT_EQ(before.available_ranges("p"), "fd00:0:0:1::1-fd00::1:ffff:ffff:ffff:ffff");
+  allocator_->release("c");
+  EXPECT_EQ(net::to_string(allocator_->counts(Family::v6).available), "1208925819614629174706171");
+  EXPECT_EQ(before.counts(), kept) << "a snapshot stays what it was";
+  EXPECT_TRUE(allocator_->check());
+}
+
 TEST_F(AllocatorTest, DrawsAndPoolsBeyondTheDenseOffsets) {
   make(make_config("fd00::/64", {"fd00::1"}, {"fd00::..fd00::0:ffff:ffff"}));
   EXPECT_EQ(take("a"), "fd00::1:0:0");

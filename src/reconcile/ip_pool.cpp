@@ -132,12 +132,12 @@ class PoolReconciler {
     bool news = api::set_condition(conditions, "Ready", ready, reason, message, now, generation);
     news |=
         api::set_condition(conditions, "Error", !ready && reason != "Terminating", reason, message, now, generation);
-    api::JsonObject body = counters();
-    if (!news && says_already(pool_.status, body)) return;
     const std::string key = "IPPool/" + name_;
     const TimePoint last = world_.status_written(key);
     if (!news && last != TimePoint::min() && world_.now() - last < kCounterInterval)
-      return plan_.wake_no_later_than(last + kCounterInterval);
+      return plan_.wake_no_later_than(last + kCounterInterval);  // before the texts of the ranges, which may be long
+    api::JsonObject body = counters();
+    if (!news && says_already(pool_.status, body)) return;
     if (news) {
       body["conditions"] = api::to_json(conditions);
       if (!ready)

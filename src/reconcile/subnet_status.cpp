@@ -107,18 +107,16 @@ StatusWrite subnet_status(world::World& world, const api::Subnet& subnet, const 
   StatusWrite out;
   std::vector<api::Condition> conditions = subnet.conditions;
   const bool news = judge(world, subnet, verdict, conditions);
-
-  api::JsonObject patch_body;
-  add_counters(world, subnet, patch_body);
-  add_rows(world, subnet, patch_body);
-  const bool counters_changed = !says_already(subnet.status, patch_body);
-  if (!news && !counters_changed) return out;
   const TimePoint last = world.status_written("Subnet/" + subnet.meta.name);
   const bool urgent = news && !api::same_but_for_words(conditions, subnet.conditions);
   if (!urgent && last != TimePoint::min() && world.now() - last < kCounterInterval) {
-    out.again_at = last + kCounterInterval;
+    out.again_at = last + kCounterInterval;  // the counters wait too: the texts of a torn subnet's ranges are long
     return out;
   }
+  api::JsonObject patch_body;
+  add_counters(world, subnet, patch_body);
+  add_rows(world, subnet, patch_body);
+  if (!news && says_already(subnet.status, patch_body)) return out;
   if (news) {
     patch_body["conditions"] = api::to_json(conditions);
     if (!verdict.ready)

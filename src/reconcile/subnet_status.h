@@ -18,7 +18,7 @@ struct SubnetVerdict {
 struct StatusWrite {
   std::optional<api::Request> request;
   std::optional<EventNote> event;
-  std::optional<TimePoint> again_at;  // counters have changed, but were sent less than a second ago
+  std::optional<TimePoint> again_at;  // it was written less than a second ago: look again then
 };
 
 // The status write that is due: conditions at once; counters, all from one snapshot of the allocator, on the leading
