@@ -1,16 +1,26 @@
 // Layers: ipam
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "fuzz/fuzz.h"
+#include "ipam/registry.h"
 #include "ipam/test_model.h"
 
-// The Allocator and a model that counts addresses one by one play the same steps, six bytes each, and must agree.
+// Two subnets of one Registry, and two models that count addresses one by one, play the same steps, seven bytes each,
+// and must agree: on every lease, denial, counter, range and pool, and on snapshots that were taken long before.
 namespace {
 
 using namespace berth::ipam::testing;
 using berth::fuzz::require;
 using berth::ipam::Allocator;
+using berth::ipam::Counts;
+using berth::ipam::Snapshot;
+using berth::ipam::Usage;
+
+constexpr std::array kFamilies{Family::v4, Family::v6};
 
 class Bytes {
  public:
@@ -31,20 +41,55 @@ class Bytes {
   std::string_view text_;
 };
 
-void same(const berth::ipam::Usage& actual, const berth::ipam::Usage& expected) {
-  require(actual == expected, "the counters and ranges are the model's");
+Counts counts_of(const Usage& usage) { return {usage.size, usage.used, usage.reserved, usage.available}; }
+
+// A snapshot, and what the model said when it was taken.
+struct Memory {
+  Snapshot snapshot;
+  Usage all;
+  std::vector<std::pair<std::string, Usage>> pools;
+};
+
+Memory remember(const Allocator& allocator, const Model& model, Family family) {
+  Memory memory{allocator.snapshot(family), model.usage(family), {}};
+  for (const auto& [pool, addresses] : model.pools()) memory.pools.emplace_back(pool, model.usage(family, pool));
+  return memory;
+}
+
+void still_so(const Memory& memory) {
+  const Snapshot& then = memory.snapshot;
+  require(then.counts() == counts_of(memory.all), "a snapshot keeps its counters");
+  require(then.used_ranges() == memory.all.used_ranges, "a snapshot keeps the used ranges");
+  require(then.available_ranges() == memory.all.available_ranges, "a snapshot keeps the available ranges");
+  for (const auto& [pool, usage] : memory.pools) {
+    require(then.has_pool(pool) && then.counts(pool) == counts_of(usage), "a snapshot keeps the pools' counters");
+    require(then.used_ranges(pool) == usage.used_ranges, "a snapshot keeps the pools' used ranges");
+    require(then.available_ranges(pool) == usage.available_ranges, "a snapshot keeps the pools' available ranges");
+  }
 }
 
 void same(const Allocator& allocator, const Model& model) {
-  require(allocator.check().has_value(), "the invariants hold");
   require(allocator.lease_count() == model.leases().size(), "as many leases");
-  for (const auto& [owner, lease] : model.leases()) require(allocator.find(owner) == lease, "the same lease");
-  for (const auto family : {Family::v4, Family::v6}) {
-    same(allocator.usage(family), model.usage(family));
+  for (const auto& [owner, lease] : model.leases()) {
+    require(allocator.holds(owner) && allocator.find(owner) == lease, "the same lease");
+    for (const auto& a : lease.addresses()) require(allocator.holder_of(a) == owner, "found by its address");
+  }
+  for (const auto family : kFamilies) {
+    for (int offset = 0; offset < 40; ++offset) {
+      const auto held = model.holder_of(at(family, offset));
+      require(allocator.holder_of(at(family, offset)).has_value() == held.has_value(), "nobody else is found");
+    }
+    require(allocator.usage(family) == model.usage(family), "the counters and ranges are the model's");
+    require(allocator.counts(family) == counts_of(model.usage(family)), "the kept counters are the counted ones");
+    require(allocator.has_room(family) == model.draw(family, "").has_value(), "room alike");
     for (int number = 1; number < 3; ++number) {
-      const auto usage = allocator.pool_usage(pool_name(number), family);
-      require(usage.has_value() == model.pools().contains(pool_name(number)), "the same pools");
-      if (usage) same(*usage, model.usage(family, pool_name(number)));
+      const auto pool = pool_name(number);
+      const auto usage = allocator.pool_usage(pool, family);
+      require(usage.has_value() == model.pools().contains(pool), "the same pools");
+      require(allocator.has_room(family, pool) == model.draw(family, pool).has_value(), "room in pools alike");
+      if (!usage) continue;
+      require(*usage == model.usage(family, pool), "the counters and ranges of a pool are the model's");
+      require(allocator.pool_counts(pool, family) == counts_of(*usage), "its kept counters are the counted ones");
     }
   }
 }
@@ -74,6 +119,12 @@ void adopt(Allocator& allocator, Model& model, const std::string& owner, const b
   if (!conflict) model.store(owner, lease);
 }
 
+berth::ipam::Config config_named(const std::string& name, const Step& step) {
+  auto config = config_of(step);
+  config.name = name;
+  return config;
+}
+
 void play(Allocator& allocator, Model& model, const Step& step, berth::Random& random) {
   const auto ask = ask_of(step);
   const std::string pool = pool_name(1 + step.pool % 2);
@@ -92,9 +143,11 @@ void play(Allocator& allocator, Model& model, const Step& step, berth::Random& r
     case Kind::remove_pool:
       allocator.remove_pool(pool);
       return model.remove_pool(pool);
-    case Kind::reconfigure:
-      allocator.reconfigure(config_of(step));
-      return model.reconfigure(config_of(step));
+    case Kind::reconfigure: {
+      const auto config = config_named(allocator.config().name, step);
+      allocator.reconfigure(config);
+      return model.reconfigure(config);
+    }
   }
 }
 
@@ -102,12 +155,29 @@ void play(Allocator& allocator, Model& model, const Step& step, berth::Random& r
 
 BERTH_FUZZ_TEXT(text) {
   Bytes bytes(text);
-  const auto config = config_of(bytes.step());
-  Allocator allocator(config);
-  Model model(config);
+  const std::array configs{config_named("a", bytes.step()), config_named("b", bytes.step())};
+  berth::ipam::Registry registry;
+  const std::array allocators{&registry.add(configs[0]), &registry.add(configs[1])};
+  std::array models{Model(configs[0]), Model(configs[1])};
   berth::Random random(7);
+  std::vector<Memory> memories;
   for (int steps = 0; steps < 200 && !bytes.empty(); ++steps) {
-    play(allocator, model, bytes.step(), random);
-    same(allocator, model);
+    const int choice = bytes.below(16);
+    const Step step = bytes.step();
+    if (choice == 15) {  // by name alone, wherever it holds something
+      const std::string owner = ask_of(step).owner;
+      std::size_t held = 0;
+      for (auto& model : models) held += model.release(owner) ? 1 : 0;
+      require(registry.release(owner) == held, "released in all subnets");
+    } else {
+      const auto subnet = static_cast<std::size_t>(choice % 2);
+      play(*allocators[subnet], models[subnet], step, random);
+      if (choice >= 13 && memories.size() < 8) {
+        for (const auto family : kFamilies) memories.push_back(remember(*allocators[subnet], models[subnet], family));
+      }
+    }
+    require(registry.check().has_value(), "the invariants hold");
+    for (const std::size_t subnet : {0U, 1U}) same(*allocators[subnet], models[subnet]);
   }
+  std::ranges::for_each(memories, still_so);
 }

@@ -117,8 +117,9 @@ TEST(MetricsTest, SubnetsAreCountedByTheirAllocators) {
 // A double has 53 bits: one pod less in a /64 is not to be seen in the text, but nothing wraps round.
 TEST(MetricsTest, CountersBeyondSixtyFourBits) {
   world::World world({});
-  const auto object = boost::json::parse(R"({"kind": "Subnet", "metadata": {"name": "web", "uid": "u"},
-      "spec": {"cidrBlock": "fd00::/48"}})");
+  const auto object =
+      boost::json::parse(R"({"apiVersion": "kubeovn.io/v1", "kind": "Subnet", "metadata": {"name": "web", "uid": "u",
+      "resourceVersion": "5"}, "spec": {"cidrBlock": "fd00::/48", "protocol": "IPv6"}})");
   world.upsert(api::Kind::subnet, object.as_object());
   const auto plan = api::plan_subnet(*world.subnets().find("web"));
   ASSERT_TRUE(plan) << plan.error().message;

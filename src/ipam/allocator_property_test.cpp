@@ -154,6 +154,36 @@ RC_GTEST_PROP(AllocatorProperty, BehavesAsTheModel, ()) {
   for (const auto family : {Family::v4, Family::v6}) RC_ASSERT(allocator.usage(family).used == Uint128{0});
 }
 
+// The steps above, and so those of the fuzz target, meet every refusal, and sets of pools that overlap.
+TEST(AllocatorSteps, MeetEveryRefusal) {
+  Random random(1);
+  const auto below = [&](int end) { return static_cast<int>(random() % static_cast<unsigned>(end)); };
+  const auto any = [&] {
+    return Step{static_cast<Kind>(below(6)), below(12), below(3), below(60), below(36), below(8)};
+  };
+  std::map<std::string, int> met;
+  for (int run = 0; run < 200; ++run) {
+    Allocator allocator(config_of(any()));
+    for (int i = 0; i < 100; ++i) {
+      const Step step = any();
+      if (step.kind == Kind::acquire) {
+        const auto lease = allocator.acquire(ask_of(step), random);
+        if (!lease) ++met[std::string(to_string(lease.error().denial))];
+        if (!lease && lease.error().message.contains("ask for at most one")) ++met["two of one family"];
+        if (!lease && lease.error().message.contains("ask for another MAC")) ++met["MAC"];
+      } else if (step.kind == Kind::adopt) {
+        if (!allocator.adopt(ask_of(step).owner, lease_of(step))) ++met["adopt"];
+      } else if (step.kind == Kind::set_pool) {
+        if (!allocator.set_pool(pool_name(1 + step.pool % 2), pool_of_step(step))) ++met["overlap"];
+      }
+    }
+  }
+  for (const char* refusal : {"AddressOutOfRange", "AddressConflict", "NoAvailableAddress", "InvalidIPFamily",
+                              "two of one family", "MAC", "adopt", "overlap"}) {
+    EXPECT_GE(met[refusal], 10) << refusal;
+  }
+}
+
 // What a run gave, in a form that two runs can be compared by.
 std::vector<std::string> transcript(const Config& config, const std::vector<Step>& steps, std::uint64_t seed) {
   Allocator allocator(config);

@@ -49,6 +49,7 @@ class Model {
 
   // The addresses that the ask must get, or the denial's word; the MAC is looked at by the caller.
   std::string acquire(const Ask& ask, Lease& lease) const {
+    if (ask.wanted.size() == 2 && ask.wanted[0].family() == ask.wanted[1].family()) return "InvalidIPFamily";
     for (const auto& a : ask.wanted) {
       if (ask.only && a.family() != *ask.only) return "InvalidIPFamily";
       if (!has(a.family())) return "AddressOutOfRange";
@@ -249,6 +250,7 @@ inline Ask ask_of(const Step& step) {
   if (step.variant % 6 == 2) ask.only = Family::v6;
   if (step.length == 1 || step.length == 3) ask.wanted.push_back(at(Family::v4, step.offset));
   if (step.length == 2 || step.length == 3) ask.wanted.push_back(at(Family::v6, step.offset));
+  if (step.length == 3 && step.offset % 8 == 7) ask.wanted[1] = at(Family::v4, step.offset + 1);  // two of one
   if (step.variant % 5 == 0) ask.mac = Mac(0x0200'0000'0000ULL + static_cast<unsigned>(step.offset % 5));
   return ask;
 }
