@@ -80,6 +80,7 @@ Allocator& Allocator::operator=(Allocator&& other) noexcept {
   roster_ = std::move(other.roster_);
   number_ = other.number_;
   lease_count_ = other.lease_count_;
+  next_mac_ = other.next_mac_;
   return *this;
 }
 
@@ -155,8 +156,7 @@ tl::expected<Lease, Refusal> Allocator::acquire(const Ask& ask, Random& random) 
   // Everything is chosen before anything is taken, so that a refusal leaves no trace.
   const std::uint32_t tag = tag_of(ask.owner);
   roster_->expect_owner(tag);
-  const Mac mac_to_try = ask.mac.is_none() ? Mac::random(random) : ask.mac;
-  roster_->expect_mac(mac_to_try, number_);
+  const Mac mac_to_try = ask.mac.is_none() ? likely_mac(random) : ask.mac;
   if (auto refusal = wrong_family(ask)) return tl::unexpected(std::move(*refusal));
   const Id id = roster_->find(tag, ask.owner, number_);
   Lease lease;
@@ -244,6 +244,14 @@ tl::expected<Address, Refusal> Allocator::choose_wanted(const Address& wanted, I
                   wanted.to_string(), roster_->at(other).owner());
   }
   return wanted;
+}
+
+// Drawn one ahead, so that the index has a whole acquire's time to get the place where it will be looked for.
+Mac Allocator::likely_mac(Random& random) {
+  const Mac mac = next_mac_.is_none() ? Mac::random(random) : next_mac_;
+  next_mac_ = Mac::random(random);
+  roster_->expect_mac(next_mac_, number_);
+  return mac;
 }
 
 tl::expected<Mac, Refusal> Allocator::choose_mac(const Ask& ask, Mac to_try, Id holder, Random& random) const {

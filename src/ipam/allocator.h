@@ -11,7 +11,7 @@
 // and every address is in exactly one of them. Ranges owned by a named pool are drawn only through that pool.
 // Every lease is found by its owner, by each of its addresses and by its MAC, and nothing else is found.
 // Cost of acquire, adopt and release: O(1), whatever the subnet's size, how full and how torn it is (address_space.h
-// says what adds a logarithm). Memory of an IPv4 lease: 16 bytes and the owner's name, in steps of 16, and 11 to 16 in
+// says what adds a logarithm). Memory of an IPv4 lease: 16 bytes and the owner's name, in steps of 16, and 13 to 20 in
 // each of the three indexes.
 
 #include <array>
@@ -160,6 +160,7 @@ class Allocator {
   [[nodiscard]] std::optional<Refusal> wrong_family(const Ask& ask) const;
   [[nodiscard]] tl::expected<net::Address, Refusal> choose(const Ask& ask, net::Family family, Id holder);
   [[nodiscard]] tl::expected<net::Address, Refusal> choose_wanted(const net::Address& wanted, Id holder) const;
+  [[nodiscard]] net::Mac likely_mac(Random& random);
   [[nodiscard]] tl::expected<net::Mac, Refusal> choose_mac(const Ask& ask, net::Mac to_try, Id holder,
                                                            Random& random) const;
   [[nodiscard]] std::string exhausted(const Ask& ask, net::Family family) const;
@@ -178,6 +179,7 @@ class Allocator {
   std::shared_ptr<Roster> roster_;                       // null: moved from
   std::uint32_t number_ = 0;
   std::size_t lease_count_ = 0;
+  net::Mac next_mac_;  // what the next draw will try; none: nothing was drawn yet
 };
 
 }  // namespace berth::ipam

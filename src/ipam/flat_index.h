@@ -19,6 +19,10 @@
 #include <utility>
 #include <vector>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 namespace berth::ipam {
 
 class FlatIndex {
@@ -110,7 +114,7 @@ class FlatIndex {
  private:
   static constexpr unsigned kSlots = 7;
   static constexpr std::uint32_t kAllUsed = (1U << kSlots) - 1;
-  static constexpr std::size_t kFull = 6;  // entries for each bucket, on the average, before the table grows
+  static constexpr std::size_t kFull = 5;  // entries for each bucket, on the average, before the table grows
 
   struct alignas(64) Bucket {
     std::array<std::uint32_t, kSlots> tags;
@@ -120,9 +124,18 @@ class FlatIndex {
 
     // The slots that hold an entry with this tag, as bits. Without branches: nobody can foretell which it is.
     [[nodiscard]] unsigned with(std::uint32_t tag) const {
+#ifdef __SSE2__
+      // Eight words, of which the last is an id; `used` leaves it out.
+      const auto* words = reinterpret_cast<const __m128i*>(this);
+      const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag));
+      const __m128i hits = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(words), wanted),
+                                           _mm_cmpeq_epi32(_mm_load_si128(words + 1), wanted));
+      return static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(hits, hits))) & used;
+#else
       unsigned hits = 0;
       for (unsigned i = 0; i < kSlots; ++i) hits |= static_cast<unsigned>(tags[i] == tag) << i;
       return hits & used;
+#endif
     }
   };
   static_assert(sizeof(Bucket) == 64);
@@ -146,7 +159,7 @@ class FlatIndex {
   // Small tables, which cost little memory, grow in larger steps.
   [[nodiscard]] std::size_t next_size() const {
     if (bucket_count_ == 0) return 1;
-    return bucket_count_ < 64 ? bucket_count_ * 4 : bucket_count_ + bucket_count_ / 2;
+    return bucket_count_ < 256 ? bucket_count_ * 4 : bucket_count_ + bucket_count_ / 2;
   }
 
   void resize(std::size_t bucket_count) {
