@@ -46,6 +46,17 @@ TEST_F(AttacherTest, ClaimsBeforeItTouchesTheNode) {
   EXPECT_EQ(ip_spec().at("containerID"), "c1");
 }
 
+TEST_F(AttacherTest, TheMtuOfTheSubnetIsThePods) {
+  set_up_all();
+  json::object narrow = subnet();
+  if (!narrow["spec"].is_object()) narrow["spec"].emplace_object();
+  narrow["spec"].as_object()["mtu"] = 1300;
+  put_subnet(std::move(narrow));
+  EXPECT_EQ(code(add()), 0);
+  ASSERT_EQ(wiring_.wired.size(), 1U);
+  EXPECT_EQ(wiring_.wired.begin()->second.mtu, 1300);
+}
+
 TEST_F(AttacherTest, WaitsForThePodAndItsAnnotationsWithoutAsking) {
   sync();
   const auto call = add();

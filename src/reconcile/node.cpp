@@ -1,3 +1,7 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
 #include "api/annotations.h"
 #include "reconcile/lease.h"
 #include "reconcile/plan.h"
@@ -29,6 +33,24 @@ api::JsonObject announcement(const world::World& world, const api::Node& node, c
   return patch;
 }
 
+// A Subnet of the default Vpc in which a node's address lies: the Subnet was there first, so that it stays.
+std::string subnet_around(const world::World& world, const api::Node& node) {
+  for (const auto& [name, subnet] : world.subnets().all()) {
+    const auto& plan = world.subnet_state(name).in_force;
+    if (!plan || !subnet.is_ovn() || !subnet.vlan.empty() || world.vpc_in_force(subnet) != api::kDefaultVpc) continue;
+    for (const std::string& text : node.internal_ips) {
+      const auto address = net::Address::parse(text);
+      if (!address || std::ranges::none_of(plan->cidrs, [&](const net::Cidr& c) { return c.contains(*address); }))
+        continue;
+      return fmt::format(
+          "Node {}: InternalIP \"{}\": lies in Subnet {} ({}), whose pods cannot reach it; give the node another "
+          "address, or the Subnet another range",
+          node.meta.name, text, name, api::to_string(plan->cidrs));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 // A node holds one address of the join subnet, under the port "node-<node>".
@@ -38,8 +60,12 @@ Plan reconcile_node(world::World& world, const std::string& name, Random& random
   const std::string join(api::kJoinSubnet);
   const api::Node* node = world.nodes().find(name);
   if (node == nullptr || node->meta.deleting) {
+    (void)world.set_node_problem(name, "");
     (void)take_back(world, port, false, plan);
     return plan;
+  }
+  if (const std::string problem = subnet_around(world, *node); world.set_node_problem(name, problem)) {
+    plan.events.push_back({api::Kind::node, "", name, node->meta.uid, true, "NodeAddressConflictWithSubnet", problem});
   }
   const auto view = world.subnet(join);
   if (!view || !view->ready || world.allocator(join) == nullptr) return plan;  // its readiness marks all nodes

@@ -277,11 +277,28 @@ class SubnetReconciler {
         verdict.message = fmt::format("Subnet {}: {}", name_, choice.problem);
       }
     }
+    state.gateway_type = subnet_.gateway_type;
     note_ports_in(state, world_.switches().contains(name_) ? world_.switches().at(name_) : world::LogicalSwitch());
+    tell_of_gateway(state);
     world_.set_subnet_state(name_, std::move(state));
     verdict.accepted = true;
     write_status(verdict);
     return std::move(plan_);
+  }
+
+  // Kube-OVN's events. A new leader knows from status which node it was.
+  void tell_of_gateway(const world::SubnetState& state) {
+    const world::SubnetState& before = world_.subnet_state(name_);
+    const bool known = before.in_force.has_value();
+    const std::string node = known ? before.gateway : api::string_at(subnet_.status, {"activateGateway"});
+    const auto tell = [&](const char* reason, const char* what, const std::string& from, const std::string& to) {
+      plan_.events.push_back({api::Kind::subnet, "", name_, subnet_.meta.uid, false, reason,
+                              fmt::format("Subnet {}: {} changes from \"{}\" to \"{}\"", name_, what, from, to)});
+    };
+    if (known && before.gateway_type != state.gateway_type)
+      tell("SubnetGatewayTypeChanged", "gateway type", before.gateway_type, state.gateway_type);
+    if (node != state.gateway && (known || !node.empty()))
+      tell("SubnetGatewayNodeChanged", "gateway node", node, state.gateway);
   }
 
   // What its ports may refer to: only what OVN holds.

@@ -315,6 +315,14 @@ bool World::vpc_ready(const std::string& name) const {
   return vpc != nullptr && !vpc->meta.deleting && routers_.contains(name);
 }
 
+bool World::set_node_problem(const std::string& node, const std::string& text) {
+  if (text.empty()) {
+    node_problems_.erase(node);
+    return false;
+  }
+  return std::exchange(node_problems_[node], text) != text;
+}
+
 bool World::set_displaced(const std::string& pod, const std::string& text) {
   if (text.empty()) {
     displaced_.erase(pod);

@@ -50,6 +50,7 @@ struct SubnetState {
   bool dhcp_v6 = false;
   bool distributed = false;  // its ports are members of the port group of their node
   std::string gateway{};     // the node of its centralized gateway; empty: none
+  std::string gateway_type{};
   bool operator==(const SubnetState&) const = default;
 };
 
@@ -208,6 +209,8 @@ class World final : public binding::Knowledge {
   // IP objects that an agent has claimed since this was last asked.
   [[nodiscard]] std::set<std::string> take_to_audit() { return std::exchange(to_audit_, {}); }
 
+  // Records which Subnet a node's address lies in (an empty text: none). True if the text is new and not empty.
+  bool set_node_problem(const std::string& node, const std::string& text);
   // Records that a wired pod's binding was overtaken (an empty text: it was not). True if the text is new.
   bool set_displaced(const std::string& pod, const std::string& text);
   [[nodiscard]] std::size_t displaced_count() const { return displaced_.size(); }
@@ -342,6 +345,7 @@ class World final : public binding::Knowledge {
   std::map<std::string, SubnetState> subnet_states_;
   std::map<std::string, std::set<net::Cidr>> ranges_ever_;
   std::map<std::string, std::vector<net::Cidr>> switches_under_way_;
+  std::map<std::string, std::string> node_problems_;
   struct Refusal {
     std::string why;
     std::string rival;
