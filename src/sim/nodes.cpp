@@ -75,7 +75,8 @@ void SimNodes::schedule(const std::string& key) {
   const auto slash = key.find('/');
   const std::string ns = key.substr(0, slash), name = key.substr(slash + 1);
   const Object object = get("", "v1", "pods", ns, name);
-  if (!object || !string_at(*object, {"spec", "nodeName"}).empty()) return;
+  if (!object) return;
+  if (!string_at(*object, {"spec", "nodeName"}).empty()) return look(key);  // by the scheduler's turn for its namesake
   const boost::json::object binding{{"apiVersion", "v1"},
                                     {"kind", "Binding"},
                                     {"metadata", {{"name", name}}},
