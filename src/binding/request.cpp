@@ -34,6 +34,11 @@ class Reader {
     if (auto ok = read_mac(out, selection); !ok) return fail(ok.error());
     if (auto ok = read_family(out); !ok) return fail(ok.error());
     if (auto ok = read_pool(out); !ok) return fail(ok.error());
+    for (const std::string& item : api::split_list(shared(api::suffix::kPortVips).value_or(""))) {
+      const auto address = net::Address::parse(item);
+      if (!address) return bad(api::suffix::kPortVips, item, address.error().message);
+      out.port_vips.push_back(*address);
+    }
     if (out.is_default()) out.vip = value(api::suffix::kVip);
     if (out.vip && !api::is_object_name(*out.vip))
       return bad(api::suffix::kVip, *out.vip, "must be the name of one Vip");

@@ -24,6 +24,7 @@ struct NetworkRequest {
   std::vector<net::Address> addresses;                  // <provider>/ip_address, IPv4 first
   std::vector<std::vector<net::Address>> literal_pool;  // <provider>/ip_pool listing addresses, one entry a pod
   std::optional<std::string> vip;                       // ovn.kubernetes.io/vip: take over this Vip's addresses
+  std::vector<net::Address> port_vips;                  // <provider>/port_vips
   std::optional<net::Family> only;                      // <provider>/ip_family
   net::Mac mac;                                         // <provider>/mac_address
   std::optional<ReservedIp> reserved;                   // what an IP object keeps for this port

@@ -364,10 +364,17 @@ class LivePod {
                                         fmt::format("Pod {}: Vip {} cannot be taken over", pod_.meta.key(), bind.vip)});
   }
 
+  // Of the port.
+  [[nodiscard]] std::map<std::string, std::string> external_ids(const NetworkRequest& request,
+                                                                const api::Ip& ip) const {
+    std::map<std::string, std::string> out{
+        {"pod", pod_.meta.key()}, {"berth-owner", ip.owner.to_string()}, {"pod_uid", pod_.meta.uid}};
+    if (!request.port_vips.empty()) out["vips"] = api::to_string(request.port_vips);
+    return out;
+  }
+
   bool grant(const NetworkRequest& request, const api::Ip& ip) {
-    const bool done = give(
-        world_, {ip, {{"pod", pod_.meta.key()}, {"berth-owner", ip.owner.to_string()}, {"pod_uid", pod_.meta.uid}}},
-        plan_);
+    const bool done = give(world_, {ip, external_ids(request, ip)}, plan_);
     grants_.push_back({request.provider, ip});
     return done;
   }
