@@ -1,10 +1,12 @@
 #include "controller/metrics.h"
 
+#include <fmt/core.h>
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
 
 #include "api/subnet.h"
+#include "reconcile/subnet_rows.h"
 
 namespace berth::controller {
 namespace {
@@ -47,6 +49,48 @@ SubnetMetrics metrics_of(const std::string& name, const api::SubnetPlan& plan, c
   return out;
 }
 
+// The ranges are those of the status as it is stored: a scrape makes no texts.
+InfoMetric ipam_info_of(const api::Subnet& subnet, const api::SubnetPlan& plan, const net::Cidr& cidr) {
+  const bool v4 = cidr.family() == net::Family::v4;
+  const auto ranges = [&](const char* of) {
+    return api::string_at(subnet.status, {(v4 ? "v4" : "v6") + std::string(of) + "IPrange"});
+  };
+  std::vector<std::string> reserved;
+  for (const std::string& item : api::formatted_excludes(plan)) {
+    if ((item.find(':') == std::string::npos) == v4) reserved.push_back(item);
+  }
+  return {{"subnet_name", subnet.meta.name},      {"cidr", cidr.to_string()},         {"free", ranges("available")},
+          {"reserved", api::join(reserved, ",")}, {"available", ranges("available")}, {"using", ranges("using")}};
+}
+
+void add_centralized(const world::World& world, const api::Subnet& subnet, const world::SubnetState& state,
+                     std::vector<InfoMetric>& out) {
+  for (const net::Cidr& cidr : state.in_force->cidrs) {
+    const bool v4 = cidr.family() == net::Family::v4;
+    std::vector<std::string> hops;
+    for (const net::Address& address : reconcile::join_addresses(world, state.gateway)) {
+      if (address.family() == cidr.family()) hops.push_back(address.to_string());
+    }
+    out.push_back({{"subnet_name", subnet.meta.name},
+                   {"enable_ecmp", "false"},
+                   {"gateway_node", subnet.gateway_node},
+                   {"active_gateway", state.gateway},
+                   {"match", fmt::format("{}.src == {}", v4 ? "ip4" : "ip6", cidr.to_string())},
+                   {"nexthops", api::join(hops, ",")}});
+  }
+}
+
+MetricFamily info(std::string name, std::string help, const std::vector<InfoMetric>& all) {
+  MetricFamily out{std::move(name), std::move(help), MetricType::Gauge, {}};
+  for (const InfoMetric& one : all) {
+    ClientMetric metric;
+    for (const auto& [label, value] : one) metric.label.push_back({label, value});
+    metric.gauge.value = 1;
+    out.metric.push_back(std::move(metric));
+  }
+  return out;
+}
+
 }  // namespace
 
 world::Counters operator+(const world::Counters& a, const world::Counters& b) {
@@ -69,7 +113,12 @@ void collect(const world::World& world, Metrics& out) {
   for (const auto& [name, subnet] : world.subnets().all()) {
     const auto& state = world.subnet_state(name);
     const auto* allocator = world.allocator(name);
-    if (state.in_force && allocator != nullptr) out.subnets.push_back(metrics_of(name, *state.in_force, *allocator));
+    if (!state.in_force || allocator == nullptr) continue;
+    out.subnets.push_back(metrics_of(name, *state.in_force, *allocator));
+    for (const net::Cidr& cidr : state.in_force->cidrs)
+      out.ipam_info.push_back(ipam_info_of(subnet, *state.in_force, cidr));
+    if (reconcile::is_centralized(subnet, world.vpc_in_force(subnet)))
+      add_centralized(world, subnet, state, out.centralized_info);
   }
 }
 
@@ -100,6 +149,9 @@ std::string to_text(const Metrics& metrics) {
   }
   families.push_back(std::move(available));
   families.push_back(std::move(used));
+  families.push_back(info("subnet_ipam_info", "Addresses of a subnet, as ranges.", metrics.ipam_info));
+  families.push_back(info("centralized_subnet_info", "Where traffic of a centralized subnet leaves the Vpc.",
+                          metrics.centralized_info));
   return prometheus::TextSerializer().Serialize(families);
 }
 

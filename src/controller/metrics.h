@@ -3,6 +3,7 @@
 // What /metrics shows, as one value taken from the world in one turn of the deciding thread, and its text.
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ipam/allocator.h"
@@ -18,6 +19,9 @@ struct SubnetMetrics {
   net::Uint128 used = 0;
 };
 
+// One series a family, which says in its labels what there is to say; always 1.
+using InfoMetric = std::vector<std::pair<std::string, std::string>>;
+
 struct Metrics {
   world::Counters counters;
   std::size_t waiting = 0;
@@ -26,6 +30,8 @@ struct Metrics {
   bool leader = false;
   bool running = false;  // leads, and everything is synced
   std::vector<SubnetMetrics> subnets;
+  std::vector<InfoMetric> ipam_info;         // subnet_name, cidr, free, reserved, available, using
+  std::vector<InfoMetric> centralized_info;  // subnet_name, enable_ecmp, gateway_node, active_gateway, match, nexthops
 };
 
 // The sum, field by field: counters of earlier leaderships of this process go on counting.

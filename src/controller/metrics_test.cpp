@@ -112,6 +112,10 @@ TEST(MetricsTest, SubnetsAreCountedByTheirAllocators) {
   EXPECT_EQ(web.cidr, "10.1.0.0/24,fd00::/120");
   EXPECT_EQ(web.used, 2U);
   EXPECT_EQ(web.available, 251U) << "256 without network, broadcast, gateway and two pods";
+  ASSERT_EQ(metrics.ipam_info.size(), 2U) << "one for each family";
+  EXPECT_THAT(to_text(metrics), HasSubstr("subnet_ipam_info{subnet_name=\"web\",cidr=\"fd00::/120\",free=\"\","
+                                          "reserved=\"fd00::1\",available=\"\",using=\"\"} 1"));
+  EXPECT_THAT(to_text(metrics), Not(HasSubstr("subnet_ip_assign_info"))) << "a series for each address";
 }
 
 // A double has 53 bits: one pod less in a /64 is not to be seen in the text, but nothing wraps round.
