@@ -106,7 +106,16 @@ std::optional<std::string> node_inside(const world::World& world, const api::Sub
   return std::nullopt;
 }
 
-// What of the cluster itself stands against a range: Services, nodes.
+// Whether all of it is programmed already.
+bool holds(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
+  const auto mine = programmed_ranges(world, subnet.meta.name);
+  return world.vpc_in_force(subnet) == subnet.effective_vpc() &&
+         std::ranges::all_of(plan.cidrs, [&](const net::Cidr& c) {
+           return std::ranges::find(mine, c, &ProgrammedRange::cidr) != mine.end();
+         });
+}
+
+// What of the cluster itself stands against a range: Services, and nodes that were there first.
 std::optional<std::string> taken_by_the_cluster(const world::World& world, const api::Subnet& subnet,
                                                 const api::SubnetPlan& plan) {
   if (subnet.effective_vpc() != api::kDefaultVpc || !subnet.vlan.empty()) return std::nullopt;
@@ -114,6 +123,7 @@ std::optional<std::string> taken_by_the_cluster(const world::World& world, const
     if (overlap(plan.cidrs, {service}))
       return fmt::format("overlaps {}, the range of Services; choose another range", service.to_string());
   }
+  if (holds(world, subnet, plan)) return std::nullopt;
   if (const auto node = node_inside(world, plan))
     return fmt::format("contains the address {}; choose another range", *node);
   return std::nullopt;
@@ -134,11 +144,7 @@ bool is_beaten(const world::World& world, const api::Subnet& subnet, const api::
 // Invariant 9: what holds a range keeps it; among newcomers (an edit is one too) age, then name.
 std::optional<Rival> loses_against(const world::World& world, const api::Subnet& subnet, const api::SubnetPlan& plan) {
   const std::string vpc = subnet.effective_vpc();
-  const auto mine = programmed_ranges(world, subnet.meta.name);
-  const bool holds_it = world.vpc_in_force(subnet) == vpc && std::ranges::all_of(plan.cidrs, [&](const net::Cidr& c) {
-                          return std::ranges::find(mine, c, &ProgrammedRange::cidr) != mine.end();
-                        });
-  if (holds_it) return std::nullopt;
+  if (holds(world, subnet, plan)) return std::nullopt;
   if (auto orphan = orphan_in(world, subnet, vpc, plan.cidrs)) return orphan;
   const auto others = rivals(world, subnet, vpc);
   for (const api::Subnet* other : others) {

@@ -259,6 +259,22 @@ TEST_F(SubnetCrowdTest, WhoLostIsTriedAgainWhenTheWinnerGoesAndWhoDidNotIsLeftAl
   }
 }
 
+TEST_F(SubnetTest, ANodeThatComesIntoItsRangeIsToldAndTakesNothingFromIt) {
+  const auto node = [&](const char* address) {
+    cluster.put(Kind::node, "", "node-1",
+                {{"status", {{"addresses", api::JsonArray{{{"type", "InternalIP"}, {"address", address}}}}}}});
+    cluster.settle();
+  };
+  node("10.66.0.77");
+  EXPECT_TRUE(ready().starts_with("True ")) << ready();
+  node("10.66.0.77");
+  const auto said = cluster.events_of("node-1", "NodeAddressConflictWithSubnet");
+  ASSERT_EQ(said.size(), 1U) << "said once";
+  EXPECT_NE(said[0].find("lies in Subnet web (10.66.0.0/24)"), std::string::npos) << said[0];
+  edit({{"cidrBlock", "10.66.0.0/23"}});
+  EXPECT_NE(ready().find("contains the address 10.66.0.77 of node node-1"), std::string::npos) << ready();
+}
+
 // An older one that is refused for another reason stands in nobody's way, whatever becomes of it.
 TEST_F(SubnetTest, WhoIsRefusedForAnotherReasonStandsInNobodysWay) {
   cluster.put(Kind::node, "", "node-1",
